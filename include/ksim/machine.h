@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A machine: one simulated computer with its RAM, its kernel and its processes. Several may live in one host
+ * process; they share nothing.
+ */
+#ifndef KSIM_MACHINE_H
+#define KSIM_MACHINE_H
+
+#include <ksim/types.h>
+
+KSIM_BEGIN_DECLS
+
+struct ksim_machine;
+struct ksim_process;
+
+/** When the pages of a memfd come to be. */
+enum ksim_commit {
+	KSIM_COMMIT_ON_TRUNCATE, /**< growing by ftruncate allocates zeroed frames, or fails with ENOMEM */
+	KSIM_COMMIT_ON_TOUCH,    /**< sparse files, as Linux */
+};
+
+/** What a machine is. All-zero is the default in every field. */
+struct ksim_config {
+	uint64_t         ram_bytes;     /**< RAM, bytes, a multiple of 4096, at least 64 KiB; 0 = 64 MiB */
+	enum ksim_arch   arch;          /**< page-table format, system-call numbers, layouts */
+	enum ksim_commit commit;
+	unsigned         linux_release; /**< which Linux answers: major * 1000 + minor; 0 = 6018 (6.18) */
+	unsigned         fd_limit;      /**< descriptors a process may have; 0 = 1024; at most 1048576 */
+	unsigned         tlb_entries;   /**< of each task's TLB: a power of two, 16 to 4096; 0 = 256 */
+	unsigned         poison;        /**< fill freed frames with a pattern and check it: 0 = yes, KSIM_NONE = no */
+	/** Gets every line of a report (deadlock, leaks, broken invariants), without newline; NULL = standard error. */
+	void (*report)(void *arg, const char *line);
+	void *report_arg;
+	/** Gets every system call as a line in strace's notation, see ksim_trace(); NULL = no trace. */
+	void (*trace)(void *arg, const struct ksim_process *process, const char *line);
+	void *trace_arg;
+};
+
+KSIM_EXPORT struct ksim_machine *ksim_boot_sized(const struct ksim_config *config, size_t size);
+
+/**
+ * Boot a machine.
+ *
+ * @param config  what it shall be; NULL or all-zero = the defaults; only read during the call
+ * @return the machine, or NULL with errno:
+ *   EINVAL  a field out of its range
+ *   E2BIG   the program was compiled against a newer ksim and uses a field that this one does not know
+ *   ENOMEM  the host has no memory or no address space for it
+ * Ownership: end it with ksim_halt().
+ * Threads: any.
+ */
+static inline struct ksim_machine *ksim_boot(const struct ksim_config *config)
+{
+	return ksim_boot_sized(config, config != NULL ? sizeof(*config) : 0);
+}
+
+/**
+ * End and reap every process, those that wait in a call too, join their threads, free the machine.
+ *
+ * @param m  from ksim_boot(); NULL is legal and gives 0
+ * @return 0: nothing was left, as it should be;
+ *   n > 0: so many things were still held by the kernel after every process had gone, each kind printed: a bug of
+ *   ksim. The machine is gone in both cases.
+ *   -1 with errno EBUSY: a host thread that ksim did not start still acts as one of its processes; nothing was freed.
+ * Ownership: m, its processes and all that was got from them are invalid afterwards.
+ * Threads: one that acts as no process of the machine; waits for the threads of started processes.
+ */
+KSIM_EXPORT int ksim_halt(struct ksim_machine *m);
+
+/** A host thread that acts as no process will call in later: hold deadlock detection off. Counts. Any thread. */
+KSIM_EXPORT void ksim_hold(struct ksim_machine *m);
+/** Undo one ksim_hold(); may find that everybody waits, and end their waits with EDEADLK. Any thread. */
+KSIM_EXPORT void ksim_release(struct ksim_machine *m);
+
+/** Version of the library in use: KSIM_VERSION_MAJOR * 10000 + MINOR * 100 + PATCH of its headers. */
+KSIM_EXPORT unsigned ksim_version(void);
+
+/** The architecture the machine simulates; never KSIM_ARCH_HOST. */
+KSIM_EXPORT enum ksim_arch ksim_arch_of(const struct ksim_machine *m);
+
+/** This machine's number of a system call ("memfd_create"), -1 if it is not implemented or not there. */
+KSIM_EXPORT long ksim_nr(const struct ksim_machine *m, const char *name);
+
+KSIM_END_DECLS
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes, and how a host thread acts as one: for its life (ksim_start), for a call (ksim_run) or for a block
+ * (ksim_as).
+ *
+ * Handles are borrowed and stay valid until ksim_halt(), dead processes' too. Several host threads may act as one
+ * process at once; each is a thread of it, with a tid of its own.
+ */
+#ifndef KSIM_PROCESS_H
+#define KSIM_PROCESS_H
+
+#include <ksim/machine.h>
+#include <signal.h>
+#include <sys/types.h>
+
+struct sigaction;
+
+KSIM_BEGIN_DECLS
+
+/** How a process ended, or that it lives. */
+struct ksim_end {
+	bool      alive;
+	int       code;    /**< exit status 0 to 255; of ksim_run with alive: what fn returned */
+	int       signo;   /**< the signal that killed it; 0: none */
+	int       si_code; /**< of a fault: SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR, BUS_ADRALN */
+	ksim_addr addr;    /**< of a fault: the exact address */
+	/** A sentence: "compositor (3) killed by SIGBUS BUS_ADRERR: read of 4 at 0x7f00003ffc, page 3 of ..." */
+	char text[160];
+};
+
+/**
+ * A process without a thread, with an empty address space and no descriptors; a child of pid 1.
+ *
+ * @param m     the machine
+ * @param name  for people; cut at 31 bytes
+ * @return its handle, or NULL with errno ENOMEM, or EAGAIN when pids have run out
+ * Threads: any.
+ */
+KSIM_EXPORT struct ksim_process *ksim_process_create(struct ksim_machine *m, const char *name);
+
+/**
+ * A child of parent that exists and does not run yet: copy-on-write memory, a copy of the fd table, the signal
+ * actions. Only simulated memory is copied: the host program's variables stay what they are. Act as it with ksim_as,
+ * ksim_run or ksim_start.
+ *
+ * @param name  NULL = the parent's
+ * @return its handle, or NULL with errno ENOMEM, EAGAIN, ESRCH (parent has ended)
+ * Threads: any. Linux: fork(2), without the running thread.
+ */
+KSIM_EXPORT struct ksim_process *ksim_process_fork(struct ksim_process *parent, const char *name);
+
+/**
+ * End a process as if it called _exit(code) now: its descriptors are closed, its memory is freed, its threads return
+ * from what they wait for and leave. When another thread acts as it, it is gone when that thread has noticed: at its
+ * next call or TLB miss. @return 0, or -1 with errno ESRCH if its end was decided before. Threads: any.
+ */
+KSIM_EXPORT int ksim_process_end(struct ksim_process *p, int code);
+
+KSIM_EXPORT pid_t       ksim_process_pid(const struct ksim_process *p);
+KSIM_EXPORT const char *ksim_process_name(const struct ksim_process *p);
+KSIM_EXPORT struct ksim_machine *ksim_process_machine(const struct ksim_process *p);
+/** The process that this thread acts as; NULL: none. */
+KSIM_EXPORT struct ksim_process *ksim_self(void);
+
+/**
+ * Act as p from now on, until the matching ksim_leave(); a stack per thread. Acting again as a process finds its TLB
+ * warm. Entering a process that has ended, and running out of memory for its first thread, prints why and aborts.
+ * Threads: any, but each enter and its leave on the same one.
+ */
+KSIM_EXPORT void ksim_enter(struct ksim_process *p);
+/** Act as what this thread acted as before. */
+KSIM_EXPORT void ksim_leave(void);
+
+/** What ksim_as keeps; not for direct use. */
+struct ksim_as_scope {
+	unsigned depth;
+	int      open;
+};
+KSIM_EXPORT struct ksim_as_scope ksim_as_begin_(struct ksim_process *p);
+KSIM_EXPORT void                 ksim_as_end_(struct ksim_as_scope *scope);
+
+/**
+ * ksim_as(p) { ... }: act as p in the block. It is left on fall-through, break, continue, return, goto and by C++
+ * exceptions. Nests; break and continue inside belong to it.
+ */
+#define ksim_as(p) KSIM_AS_(p, __COUNTER__)
+#define KSIM_AS_(p, n) KSIM_AS_2_(p, n)
+#define KSIM_AS_2_(p, n)                                                                                           \
+	for (struct ksim_as_scope ksim_scope_##n __attribute__((cleanup(ksim_as_end_))) = ksim_as_begin_(p);        \
+	     ksim_scope_##n.open; ksim_scope_##n.open = 0)
+
+/**
+ * Call fn as p on this thread. When fn returns, p lives on and end says alive, with fn's result as code; exit and
+ * fatal signals of p land here, unwinding everything in between as _exit would: nothing of it runs.
+ *
+ * @param end  out, may be NULL
+ * @return 0, or -1 with errno: ESRCH p has ended before; EBUSY p was started with ksim_start(); ENOMEM
+ * Threads: any. Host resources that fn held when p died are the program's to release.
+ */
+KSIM_EXPORT int ksim_run(struct ksim_process *p, int (*fn)(void *), void *arg, struct ksim_end *end);
+
+/**
+ * Start p's main on a new host thread: when fn returns, p exits with its result.
+ * @return 0, or -1 with errno: ESRCH p has ended; EBUSY started before; EAGAIN no host thread; ENOMEM
+ * Ownership: the thread is joined by ksim_join() or ksim_halt().
+ */
+KSIM_EXPORT int ksim_start(struct ksim_process *p, int (*fn)(void *), void *arg);
+
+/**
+ * A further thread of p on a new host thread. When fn returns, the thread ends and p lives on.
+ * @return its tid, or -1 with errno ESRCH, EAGAIN, ENOMEM
+ */
+KSIM_EXPORT pid_t ksim_task_start(struct ksim_process *p, int (*fn)(void *), void *arg);
+/** Wait for a thread of ksim_task_start() and get fn's result (-1 if it was ended with its process). -1: EINVAL. */
+KSIM_EXPORT int ksim_task_join(struct ksim_process *p, pid_t tid, int *result);
+
+/**
+ * Wait for p's end and reap it. Returns at once what is known when it has been reaped already.
+ * @return 0, or -1 with errno: EDEADLK p lives, and no thread acts as any process that could end it; EINTR the
+ * process this thread acts as is ending
+ * Threads: any; blocks.
+ */
+KSIM_EXPORT int ksim_join(struct ksim_process *p, struct ksim_end *end);
+
+/** How p stands now, without waiting. */
+KSIM_EXPORT void ksim_process_status(const struct ksim_process *p, struct ksim_end *end);
+
+/**
+ * fork(2) as far as threads can: the child has a copy-on-write copy of the acting process's memory and a copy of its
+ * fd table, and starts in fn on a new host thread; it exits with fn's result. The host program's variables are
+ * shared, not copied.
+ * @return the child's pid, or -1 with errno ENOMEM, EAGAIN
+ */
+KSIM_EXPORT pid_t ksim_fork_into(int (*fn)(void *), void *arg);
+
+/** _exit(2): the acting process ends; lands in the innermost ksim_run or thread start. */
+KSIM_EXPORT __attribute__((noreturn)) void ksim_exit(int code);
+
+/** wait(2), waitpid(2): children made by ksim_fork_into and ksim_process_fork. ECHILD, EINTR, EINVAL, EDEADLK. */
+KSIM_EXPORT pid_t ksim_wait(int *status);
+KSIM_EXPORT pid_t ksim_waitpid(pid_t pid, int *status, int options);
+
+KSIM_EXPORT pid_t ksim_getpid(void);
+KSIM_EXPORT pid_t ksim_getppid(void);
+KSIM_EXPORT pid_t ksim_gettid(void);
+
+/**
+ * sigaction(2) of the acting process, with the host's struct. Faults on simulated memory raise SIGSEGV and SIGBUS:
+ * the handler runs on the thread that faulted, with si_addr the user address as a pointer that must not be
+ * dereferenced, and a NULL context. It may return (the access is retried), map memory, or jump away.
+ *
+ * @return 0, or -1 with errno EINVAL (no such signal, or SIGKILL, SIGSTOP)
+ * Linux: sigaction(2). Deviations: only faults raise signals. Which signals are blocked is the host thread's mask,
+ * so that siglongjmp out of a handler with a saved mask unblocks the signal, and longjmp does not, as on Linux.
+ */
+KSIM_EXPORT int ksim_sigaction(int signo, const struct sigaction *act, struct sigaction *old);
+
+/**
+ * A system call of the simulated architecture by its number: six arguments in the kernel's own ABI, numbers, flag
+ * values and layouts. Pointers are host pointers or ksim_user() addresses.
+ * @return the value, or -errno; -ENOSYS for a call that is not implemented
+ */
+KSIM_EXPORT long ksim_syscall(long nr, long a, long b, long c, long d, long e, long f);
+
+KSIM_END_DECLS
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who calls: the first parameter of every function of the kernel that can allocate, block or drop.
+ *
+ * There is no thread-local and no global state in lib; what a call must know of its machine and of the task
+ * that makes it, it finds here. A task owns one ctx for its life (a task is acted by one host thread at a
+ * time); the machine uses one of its own on the stack for work that nobody's task does.
+ */
+#ifndef BASE_CTX_H
+#define BASE_CTX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ksim/types.h"
+
+struct ctx;
+struct env;
+struct mm;
+struct task;
+struct waiter;
+
+/** Things whose last reference has gone, waiting to be destroyed with no lock held. */
+struct drop {
+	struct drop *next;
+	void (*destroy)(struct ctx *ctx, struct drop *drop);
+};
+
+/** How a buffer in user memory is reached; mm provides it, so that vfs and ipc need not know mm. */
+struct user_ops {
+	/**
+	 * Copy n bytes between user memory at addr and the host buffer.
+	 * @return bytes copied from the start; fewer than n: the next byte cannot be accessed (EFAULT).
+	 */
+	size_t (*copy)(struct ctx *ctx, ksim_addr addr, void *host, size_t n, bool to_user);
+};
+
+struct ctx {
+	struct env *env;             /* the machine, as the lower folders see it */
+	struct task *task;           /* who acts; NULL: the machine itself */
+	struct mm *mm;               /* its address space, for user; opaque below mm */
+	struct owner *owner;         /* on whose account new things go; never NULL */
+	struct waiter *waiter;       /* what blocks when this caller blocks; NULL: it must not */
+	const struct user_ops *user; /* NULL: there is no user memory, every access is EFAULT */
+	struct drop *drops;          /* newest first */
+	const char *call;            /* name of the call under way; a string constant */
+	uint32_t held;               /* lock ranks held, a bit each */
+	bool draining;
+};
+
+/** Make a caller that is the machine itself. */
+void ctx_init(struct ctx *ctx, struct env *env, const char *call);
+
+/** Queue a thing whose last reference has gone. Takes no lock and cannot fail. */
+static inline void ctx_drop(struct ctx *ctx, struct drop *drop, void (*destroy)(struct ctx *, struct drop *))
+{
+	drop->destroy = destroy;
+	drop->next = ctx->drops;
+	ctx->drops = drop;
+}
+
+/** Destroy what is queued, and what that queues, until nothing is left. The caller holds no lock. */
+void ctx_drain_slow(struct ctx *ctx);
+
+static inline void ctx_drain(struct ctx *ctx)
+{
+	if (__builtin_expect(ctx->drops != NULL, 0))
+		ctx_drain_slow(ctx);
+}
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine as the lower folders see it: its settings, its accounts, and the places where a laboratory
+ * may look in or reach in. One per machine; whoever boots the machine fills it before anything runs.
+ *
+ * Every hook is NULL when nothing is attached, and costs one predictable branch then.
+ */
+#ifndef BASE_ENV_H
+#define BASE_ENV_H
+
+#include "base/check.h"
+#include "base/ctx.h"
+#include "base/origin.h"
+#include "base/profile.h"
+
+/** What can run out, and so can be made to run out on purpose. */
+enum fail_kind {
+	FAIL_FRAME,   /* a frame of RAM */
+	FAIL_KMEM,    /* a kernel object */
+	FAIL_FD,      /* a slot in an fd table */
+	FAIL_MESSAGE, /* a message in flight */
+	FAIL_KIND_COUNT,
+};
+
+enum commit_policy {
+	COMMIT_ON_TRUNCATE, /* growing a memfd allocates its frames */
+	COMMIT_ON_TOUCH,    /* sparse, as Linux */
+};
+
+/** What the laboratory may attach. */
+struct env_hooks {
+	/** Decide whether this allocation fails. */
+	bool (*fail)(void *arg, struct ctx *ctx, enum fail_kind kind);
+	void *fail_arg;
+	/** A point at which a scheduler may switch; why is a string constant. */
+	void (*sched_point)(void *arg, struct ctx *ctx, const char *why);
+	void *sched_arg;
+	/** A system call has begun (done false) or has ended with a result. */
+	void (*trace)(void *arg, struct ctx *ctx, unsigned call, const uint64_t *args, long result, bool done);
+	void *trace_arg;
+	/** A line of a report for people, without newline. NULL: standard error. */
+	void (*say)(void *arg, const char *line);
+	void *say_arg;
+	/** Of sim: its machine. */
+	void *machine;
+};
+
+struct phys;
+struct wait_registry;
+struct names;
+struct kernel;
+
+struct env {
+	struct phys *phys;           /* c  RAM */
+	struct wait_registry *waits; /* c  who sleeps */
+	struct names *names;         /* c  what sockets are bound to; opaque below ipc */
+	struct kernel *kernel;       /* c  processes and names; opaque below task */
+	struct profile profile;      /* c  which Linux this is */
+	struct owner self;           /* the machine's own account */
+	struct owners owners;        /* all accounts */
+	struct env_hooks hooks;
+	enum commit_policy commit; /* c */
+	enum ksim_arch arch;       /* c  never KSIM_ARCH_HOST */
+	uint32_t fd_limit;         /* c  descriptors a process may have */
+	bool poison;               /* c  freed frames are filled with a pattern */
+	uint64_t epoch;            /* a  raised by every mark; things remember it from their birth */
+	uint64_t next_ino;         /* a */
+	uint64_t zero_pfn;         /* c  a frame of zeros that private reads share; never written */
+	size_t kmem_bytes;         /* a  kernel objects alive, as asked for */
+	size_t kmem_count;         /* a */
+};
+
+/** Whether the laboratory wants this allocation to fail; asked before any cache. */
+static inline bool env_fails(struct ctx *ctx, enum fail_kind kind)
+{
+	const struct env_hooks *hooks = &ctx->env->hooks;
+
+	return unlikely(hooks->fail != NULL) && hooks->fail(hooks->fail_arg, ctx, kind);
+}
+
+/** Write a formatted report, which may have several lines, to hooks.say or standard error. */
+__attribute__((format(printf, 2, 3))) void env_say(struct env *env, const char *format, ...);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order in which locks are taken: this enum is the whole truth, outermost first.
+ *
+ * A lock may be taken only while every lock already held has a smaller number. Two locks of the same kind
+ * are taken together in exactly two places, and the second of each has a rank of its own:
+ *
+ *   RANK_MM_MAP_CHILD  the map of a child that fork builds and nobody can reach yet, under its parent's
+ *   RANK_SOCKET_PEER   the other socket of two, taken in the order of their addresses
+ *
+ * Which ranks a caller holds is one bit each in ctx->held, so checking costs a shift and is always on.
+ */
+#ifndef BASE_LOCKRANK_H
+#define BASE_LOCKRANK_H
+
+enum lock_rank {
+	RANK_PROCESS_TABLE, /* all processes of a machine, pids */
+	RANK_PROCESS,       /* one process: its tasks, its end */
+	RANK_FD_TABLE,      /* slots of one fd table */
+	RANK_NAMESPACE,     /* names bound by sockets */
+	RANK_FILE_POS,      /* the offset of an open file description */
+	RANK_SOCKET_READ,   /* one reader at a time takes a stream's bytes apart */
+	RANK_INODE,         /* size and content of a file */
+	RANK_SOCKET,        /* state and queue of a socket */
+	RANK_SOCKET_PEER,
+	RANK_MM_MAP, /* VMAs of an address space; shared for faults */
+	RANK_MM_MAP_CHILD,
+	RANK_OBJECT,     /* page slots and mappers */
+	RANK_PT_LEAF,    /* entries of one page-table leaf, lock in its struct frame */
+	RANK_TLB_LIST,   /* who must hear of an invalidation */
+	RANK_FRAME,      /* the frame allocator */
+	RANK_SIGNAL,     /* actions and pending signals of a process */
+	RANK_WAIT_QUEUE, /* entries of one wait queue */
+	RANK_WAITER,     /* who sleeps in a machine */
+	RANK_ACCOUNT,    /* lists of owners and of things for reports */
+	RANK_COUNT,
+};
+
+#endif

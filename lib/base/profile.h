@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which Linux a machine is: booleans computed once at boot from a release and the ranges in profile.def.
+ */
+#ifndef BASE_PROFILE_H
+#define BASE_PROFILE_H
+
+#include <stdbool.h>
+
+/** 6.18, the release that the suite was measured on. */
+#define PROFILE_RELEASE_DEFAULT 6018u
+
+struct profile {
+	unsigned release; /* major * 1000 + minor */
+	bool write_sealed_map_shared_ro;
+	bool seal_grow_partial_write;
+};
+
+/** Fill in every switch for a release; 0 = the default. */
+void profile_init(struct profile *profile, unsigned release);
+
+#endif

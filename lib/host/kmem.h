@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kernel objects: host malloc through one wrapper that accounts, can fail on purpose (FAIL_KMEM), and leaves
+ * every object visible to the sanitizers and to valgrind.
+ */
+#ifndef HOST_KMEM_H
+#define HOST_KMEM_H
+
+#include "base/env.h"
+
+/** Zeroed memory for one object; NULL when there is none. size > 0, and must be given again to kmem_free. */
+void *kmem_alloc(struct ctx *ctx, size_t size) __attribute__((malloc, alloc_size(2), warn_unused_result));
+/** Likewise aligned; align is a power of two, a multiple of sizeof(void *). */
+void *kmem_alloc_aligned(struct ctx *ctx, size_t size, size_t align) __attribute__((malloc, warn_unused_result));
+/** NULL is legal. */
+void kmem_free(struct env *env, void *memory, size_t size);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Large ranges of host memory: reserved whole, touched page by page as they are used.
+ */
+#ifndef HOST_MEMORY_H
+#define HOST_MEMORY_H
+
+#include <stddef.h>
+
+/** Zeroed, page-aligned, readable and writable memory of which nothing is touched yet; NULL: the host refuses. */
+void *host_reserve(size_t bytes);
+void host_release(void *memory, size_t bytes);
+
+#endif

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Page faults: making the page table allow an access, or saying why not.
+ *
+ *   no VMA ............................ SIGSEGV SEGV_MAPERR
+ *   the VMA forbids it ................ SIGSEGV SEGV_ACCERR
+ *   the page lies past the file's end . SIGBUS  BUS_ADRERR
+ *   no memory for a promised page ..... SIGKILL, as Linux's OOM killer would
+ *   entry absent, shared .............. the object's frame
+ *   entry absent, private file ........ read: the object's frame, read-only; write: a copy of it
+ *   entry absent, private anonymous ... read: the frame of zeros, read-only; write: a fresh frame
+ *   entry forbids a write, shared ..... allow it
+ *   entry forbids a write, private .... reuse the frame if it is the mapping's alone, else copy
+ *
+ * Everything is decided on a snapshot of the entry without the leaf lock; frames are allocated and filled
+ * meanwhile; under the lock the snapshot is compared, and any change starts the fault again.
+ *
+ * I1  under the leaf lock, before an entry is set from an object, the object's sequence is what it was before
+ *     its size was read: so no page that a truncation removed is mapped after that truncation has zapped
+ * I2  a private frame is reused in place only if its one reference is this entry's, seen under the leaf lock
+ * I3  a copied page is replaced by clear, invalidate, set, all under the leaf lock: no task of the process
+ *     still reads the old frame when another writes the new one
+ *
+ * Locking: map shared; object's lock inside object_page only; then the leaf lock.
+ * Linux: mm/memory.c (handle_mm_fault). Not modelled: huge pages, NUMA, fault-around.
+ */
+#include "mm/vma.h"
+
+#include <errno.h>
+#include <signal.h>
+
+/* Fault again: the entry or the object has changed meanwhile. */
+#define RETRY 1
+
+struct attempt {
+	struct mm     *mm;
+	struct vma    *vma;
+	struct pt_slot slot;
+	pte_t          was;   /* the entry as it was looked at */
+	uint64_t       pgidx;
+	uint64_t       seq;   /* of the object, from before its size was read */
+	const char    *wanted; /* what was being allocated, should it fail */
+};
+
+static int fault_is(struct fault *fault, int signo, int code, ksim_addr addr)
+{
+	*fault = (struct fault){.signo = signo, .code = code, .addr = addr};
+	return -EFAULT;
+}
+
+static bool vma_allows(const struct vma *vma, enum access access)
+{
+	return access == ACCESS_WRITE ? (vma->prot & PROT_W) != 0 : vma->prot != 0;
+}
+
+/* Whether what was found still holds. Leaf lock held. */
+static bool unchanged(const struct attempt *a)
+{
+	return pte_read(a->slot.entry).bits == a->was.bits &&
+	       (a->vma->object == NULL || object_seq(a->vma->object) == a->seq);
+}
+
+/* Set the empty entry to a frame, taking over the caller's reference. */
+static int install(struct ctx *ctx, struct attempt *a, pfn_t pfn, bool own_page)
+{
+	struct pgtable *pt = &a->mm->pt;
+
+	pt_lock(ctx, &a->slot);
+	if (!unchanged(a)) {
+		pt_unlock(ctx, &a->slot);
+		frame_put(ctx, pfn);
+		return RETRY;
+	}
+	__atomic_fetch_add(&frame_of(pt->phys, pfn)->mappers, 1, __ATOMIC_RELAXED);
+	pte_exchange(a->slot.entry, pte_make(pt->format, pfn, vma_pte_flags(a->vma, own_page)));
+	pt_unlock(ctx, &a->slot);
+	return 0;
+}
+
+/* Replace the present entry by a frame with the same content, taking over the caller's reference. */
+static int replace(struct ctx *ctx, struct attempt *a, pfn_t fresh)
+{
+	struct pgtable *pt = &a->mm->pt;
+	ksim_addr addr = a->vma->start + ((a->pgidx - a->vma->pgidx) << PAGE_SHIFT);
+	pfn_t old = pte_pfn(a->was);
+
+	pt_lock(ctx, &a->slot);
+	if (!unchanged(a)) {
+		pt_unlock(ctx, &a->slot);
+		frame_put(ctx, fresh);
+		return RETRY;
+	}
+	pte_exchange(a->slot.entry, PTE_NONE);
+	mm_invalidate(ctx, a->mm, addr, addr + PAGE_BYTES, false);
+	if (old.n != ctx->env->zero_pfn)
+		frame_copy(pt->phys, fresh, old);
+	__atomic_fetch_add(&frame_of(pt->phys, fresh)->mappers, 1, __ATOMIC_RELAXED);
+	pte_exchange(a->slot.entry, pte_make(pt->format, fresh, vma_pte_flags(a->vma, true)));
+	pt_unlock(ctx, &a->slot);
+	__atomic_fetch_sub(&frame_of(pt->phys, old)->mappers, 1, __ATOMIC_RELAXED);
+	frame_put(ctx, old);
+	return 0;
+}
+
+/* Allow in the entry what the VMA allows, the frame staying. RETRY if the accessed or dirty bit came between. */
+static int upgrade(struct ctx *ctx, struct attempt *a, bool own_page)
+{
+	const struct pte_format *format = a->mm->pt.format;
+	unsigned flags = vma_pte_flags(a->vma, own_page) |
+	                 (pte_flags(format, a->was) & (PTE_ACCESSED | PTE_DIRTY));
+	bool done;
+
+	pt_lock(ctx, &a->slot);
+	done = unchanged(a) && pte_compare_exchange(a->slot.entry, a->was, pte_make(format, pte_pfn(a->was), flags));
+	pt_unlock(ctx, &a->slot);
+	return done ? 0 : RETRY;
+}
+
+/* Whether the entry's frame is this mapping's alone. */
+static bool owns_frame(struct ctx *ctx, struct attempt *a)
+{
+	struct phys *phys = a->mm->pt.phys;
+	bool owns;
+
+	pt_lock(ctx, &a->slot);
+	owns = unchanged(a) && frame_of(phys, pte_pfn(a->was))->use == FRAME_ANON &&
+	       frame_refs(phys, pte_pfn(a->was)) == 1;
+	pt_unlock(ctx, &a->slot);
+	return owns;
+}
+
+static int fault_anon(struct ctx *ctx, struct attempt *a, enum access access)
+{
+	pfn_t pfn = {ctx->env->zero_pfn};
+
+	if (access == ACCESS_READ) {
+		frame_get(a->mm->pt.phys, pfn);
+		return install(ctx, a, pfn, false);
+	}
+	a->wanted = "a private page";
+	if (frame_alloc(ctx, FRAME_ANON, FRAME_ZERO, &pfn) < 0)
+		return -ENOMEM;
+	return install(ctx, a, pfn, true);
+}
+
+static int fault_object(struct ctx *ctx, struct attempt *a, enum access access)
+{
+	pfn_t page, copy;
+	int err;
+
+	a->wanted = "a page of a file";
+	err = object_page(ctx, a->vma->object, a->pgidx, true, &page);
+	if (err == -ENXIO)
+		return RETRY; /* truncated since its size was read */
+	if (err < 0)
+		return err;
+	if (a->vma->shared || access == ACCESS_READ)
+		return install(ctx, a, page, false);
+	a->wanted = "a private copy of a file's page";
+	err = frame_alloc(ctx, FRAME_ANON, 0, &copy);
+	if (err == 0)
+		frame_copy(a->mm->pt.phys, copy, page);
+	frame_put(ctx, page);
+	return err < 0 ? err : install(ctx, a, copy, true);
+}
+
+static int fault_present(struct ctx *ctx, struct attempt *a, enum access access)
+{
+	pfn_t copy;
+	int err;
+
+	if (a->vma->shared)
+		return upgrade(ctx, a, false);
+	if (owns_frame(ctx, a))
+		return upgrade(ctx, a, true);
+	if (access == ACCESS_READ)
+		return upgrade(ctx, a, false);
+	a->wanted = "a private copy of a page";
+	err = frame_alloc(ctx, FRAME_ANON, pte_pfn(a->was).n == ctx->env->zero_pfn ? FRAME_ZERO : 0, &copy);
+	return err < 0 ? err : replace(ctx, a, copy);
+}
+
+/* One attempt with the map held shared. */
+static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum access access, struct fault *fault)
+{
+	unsigned need = access == ACCESS_WRITE ? PTE_WRITE : PTE_READ;
+
+	a->vma = ranges_find(&a->mm->vmas, addr);
+	if (a->vma == NULL)
+		return fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
+	if (!vma_allows(a->vma, access))
+		return fault_is(fault, SIGSEGV, SEGV_ACCERR, addr);
+	a->pgidx = vma_pgidx(a->vma, addr);
+	if (a->vma->object != NULL) {
+		a->seq = object_seq(a->vma->object);
+		if (a->pgidx >= pages_of(object_size(a->vma->object)))
+			return fault_is(fault, SIGBUS, BUS_ADRERR, addr);
+	}
+	a->wanted = "a page-table node";
+	if (pt_ensure(ctx, &a->mm->pt, addr, &a->slot) < 0)
+		return -ENOMEM;
+	a->was = pte_read(a->slot.entry);
+	if (!pte_present(a->was))
+		return a->vma->object != NULL ? fault_object(ctx, a, access) : fault_anon(ctx, a, access);
+	if (pte_flags(a->mm->pt.format, a->was) & need)
+		return 0;
+	return fault_present(ctx, a, access);
+}
+
+int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access, struct fault *fault)
+{
+	struct attempt attempt = {.mm = mm};
+	int err;
+
+	if (addr >= PT_SPAN)
+		return fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
+	do {
+		map_read_lock(ctx, mm);
+		err = fault_once(ctx, &attempt, addr, access, fault);
+		map_read_unlock(ctx, mm);
+	} while (err == RETRY);
+	if (err == -ENOMEM)
+		*fault = (struct fault){.signo = SIGKILL, .addr = addr, .why = attempt.wanted};
+	return err;
+}

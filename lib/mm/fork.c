@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fork: a copy of an address space in which private pages are shared until one side writes.
+ *
+ *   parent [vma]---entries RW -> RO---> frames  <---entries RO---[vma] child
+ *
+ * The child's VMAs are on their objects' lists before any entry is copied, so a truncation reaches it from the
+ * start; entries that it removed from the parent meanwhile must not appear in the child afterwards: the
+ * object's sequence is read before the parent's entries and compared under the child's leaf lock.
+ * Shared pages, and private pages still equal to the file's, are not copied: the child faults them in.
+ *
+ * I1  before mm_fork returns, every entry copied is read-only on both sides and the parent's notifiers know it
+ * I2  when it fails the parent maps what it did; entries left read-only are reused in place by the next write
+ *
+ * Locking: the parent's map exclusive. The child's map is not taken: nobody can reach it. Of leaf locks only
+ * one is held at a time. Linux: kernel/fork.c (dup_mmap), mm/memory.c (copy_page_range).
+ */
+#include "mm/vma.h"
+
+#include <errno.h>
+
+struct fork {
+	struct mm        *child;
+	const struct vma *vma;     /* the child's */
+	bool              protected; /* some entry of the parent lost its write permission */
+};
+
+struct copied {
+	size_t count;
+	struct {
+		uint16_t index;
+		pfn_t    pfn;
+	} page[PT_ENTRIES];
+};
+
+/* Write-protect the private pages of a run of the parent and take a reference on each. */
+static void collect(struct ctx *ctx, struct fork *fork, struct pgtable *pt, struct pt_slot first, size_t n,
+                    struct copied *copied)
+{
+	copied->count = 0;
+	pt_lock(ctx, &first);
+	for (size_t i = 0; i < n; i++) {
+		pte_t was = pte_read(&first.entry[i]);
+		unsigned flags;
+
+		if (!pte_present(was) || frame_of(pt->phys, pte_pfn(was))->use != FRAME_ANON)
+			continue;
+		while ((flags = pte_flags(pt->format, was)) & PTE_WRITE) {
+			fork->protected = true;
+			if (pte_compare_exchange(&first.entry[i], was,
+			                         pte_make(pt->format, pte_pfn(was), flags & ~(unsigned)PTE_WRITE)))
+				break;
+			was = pte_read(&first.entry[i]);
+		}
+		frame_get(pt->phys, pte_pfn(was));
+		copied->page[copied->count].index = (uint16_t)i;
+		copied->page[copied->count++].pfn = pte_pfn(was);
+	}
+	pt_unlock(ctx, &first);
+}
+
+static void put_all(struct ctx *ctx, const struct copied *copied)
+{
+	for (size_t i = 0; i < copied->count; i++)
+		frame_put(ctx, copied->page[i].pfn);
+}
+
+/* Copy one run of entries. Repeats while truncation interferes. */
+static int copy_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
+{
+	struct fork *fork = arg;
+	struct pgtable *child = &fork->child->pt;
+	struct object *object = fork->vma->object;
+	struct copied copied;
+	struct pt_slot slot;
+
+	for (;;) {
+		uint64_t seq = object != NULL ? object_seq(object) : 0;
+		bool current;
+
+		collect(ctx, fork, pt, first, n, &copied);
+		if (copied.count == 0)
+			return 0;
+		if (pt_ensure(ctx, child, addr, &slot) < 0) {
+			put_all(ctx, &copied);
+			return -ENOMEM;
+		}
+		pt_lock(ctx, &slot);
+		current = object == NULL || object_seq(object) == seq;
+		for (size_t i = 0; current && i < copied.count; i++) {
+			pfn_t pfn = copied.page[i].pfn;
+
+			__atomic_fetch_add(&frame_of(pt->phys, pfn)->mappers, 1, __ATOMIC_RELAXED);
+			pte_exchange(&slot.entry[copied.page[i].index],
+			             pte_make(child->format, pfn, vma_pte_flags(fork->vma, false)));
+		}
+		pt_unlock(ctx, &slot);
+		if (current)
+			return 0;
+		put_all(ctx, &copied);
+	}
+}
+
+/* A VMA of the child that says what the parent's says. */
+static struct vma *copy_vma(struct ctx *ctx, struct mm *child, const struct vma *from)
+{
+	struct vma *vma = vma_alloc(ctx, child);
+
+	if (vma == NULL || vma_reserve(ctx, child, 1) < 0) {
+		vma_free(ctx, vma);
+		return NULL;
+	}
+	vma_copy_content(vma, from);
+	vma_link(ctx, vma);
+	return vma;
+}
+
+static int copy_all(struct ctx *ctx, struct mm *parent, struct fork *fork)
+{
+	for (struct vma *vma = ranges_at_or_above(&parent->vmas, 0); vma != NULL;
+	     vma = ranges_at_or_above(&parent->vmas, vma->end)) {
+		fork->vma = copy_vma(ctx, fork->child, vma);
+		if (fork->vma == NULL)
+			return -ENOMEM;
+		if (!vma->shared && pt_for_each_leaf(ctx, &parent->pt, vma->start, vma->end, copy_leaf, fork) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int mm_fork(struct ctx *ctx, struct mm *parent, struct mm **out)
+{
+	struct fork fork = {0};
+	int err = mm_create(ctx, &fork.child);
+
+	if (err < 0)
+		return err;
+	rwlock_write(ctx, &parent->map);
+	err = copy_all(ctx, parent, &fork);
+	if (fork.protected)
+		mm_invalidate(ctx, parent, 0, PT_SPAN, false);
+	rwlock_write_unlock(ctx, &parent->map);
+	if (err < 0) {
+		mm_put(ctx, fork.child);
+		return err;
+	}
+	*out = fork.child;
+	return 0;
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mmap, munmap and mprotect on VMAs.
+ *
+ * Each call first checks and allocates what it may need (at most two VMAs and the tree nodes for them), and
+ * then changes things by steps that cannot fail. mprotect is partial where Linux is: what lies before a hole
+ * or before a range that may not have the protection is changed.
+ *
+ * I1  when a call fails for want of memory, nothing has changed
+ * I2  a new mapping that may write is in object->writers before anyone can see it
+ *
+ * Locking: the map lock exclusive. Linux: mm/mmap.c, mm/vma.c, mm/mprotect.c. Not modelled: RLIMIT_AS, and
+ * overcommit beyond the heuristic mode's test of one mapping against all of RAM.
+ */
+#include "mm/vma.h"
+
+#include <errno.h>
+
+/* ---- cutting a range out ---- */
+
+/* Whether [start, end) lies strictly inside one VMA, so that taking it out leaves two. */
+static bool cuts_a_hole(const struct mm *mm, ksim_addr start, ksim_addr end)
+{
+	const struct vma *vma = ranges_find(&mm->vmas, start);
+
+	return vma != NULL && vma->start < start && end < vma->end;
+}
+
+/*
+ * Take the range out of the tree; whole VMAs in it go on the list of dead ones, chained through the mapper's
+ * node, which nobody uses any more. spare is used up (set to NULL) if a hole is cut.
+ */
+static struct vma *cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **spare)
+{
+	struct vma *dead = NULL;
+	struct vma *vma;
+
+	while ((vma = ranges_at_or_above(&mm->vmas, start)) != NULL && vma->start < end) {
+		if (vma->start < start && end < vma->end) {
+			vma_split(ctx, vma, end, *spare);
+			*spare = NULL;
+		}
+		if (vma->start < start) {
+			vma_resize(ctx, vma, vma->start, start);
+		} else if (end < vma->end) {
+			vma_resize(ctx, vma, end, vma->end);
+		} else {
+			vma_unlink(ctx, vma);
+			vma->mapper.node.left = (void *)dead;
+			dead = vma;
+		}
+	}
+	return dead;
+}
+
+static void release_all(struct ctx *ctx, struct vma *dead)
+{
+	while (dead != NULL) {
+		struct vma *next = (void *)dead->mapper.node.left;
+
+		vma_release(ctx, dead);
+		dead = next;
+	}
+}
+
+int mm_unmap(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length)
+{
+	ksim_addr end = addr + length;
+	struct vma *spare = NULL;
+	struct vma *dead = NULL;
+	int err = 0;
+
+	if (length > PT_SPAN || addr > PT_SPAN - length)
+		return -EINVAL;
+	rwlock_write(ctx, &mm->map);
+	if (cuts_a_hole(mm, addr, end)) {
+		if (mm->vmas.count >= MM_VMAS_MAX || (spare = vma_alloc(ctx, mm)) == NULL ||
+		    vma_reserve(ctx, mm, 1) < 0) {
+			err = -ENOMEM;
+			goto out;
+		}
+	}
+	dead = cut(ctx, mm, addr, end, &spare);
+	mm_zap(ctx, mm, addr, end);
+	mm_free_nodes(ctx, mm, addr, end);
+out:
+	rwlock_write_unlock(ctx, &mm->map);
+	release_all(ctx, dead);
+	vma_free(ctx, spare);
+	return err;
+}
+
+/* ---- mmap ---- */
+
+static bool range_is_free(const struct mm *mm, ksim_addr start, uint64_t length)
+{
+	const struct vma *vma = ranges_at_or_above(&mm->vmas, start);
+
+	return vma == NULL || vma->start >= start + length;
+}
+
+/* Where a mapping goes. fixed addresses have been checked against the bounds. */
+static int place(const struct mm *mm, const struct mm_map *what, ksim_addr *out)
+{
+	ksim_addr hint = what->addr;
+
+	if (what->fixed) {
+		*out = what->addr;
+		return what->noreplace && !range_is_free(mm, what->addr, what->length) ? -EEXIST : 0;
+	}
+	if (hint != 0) {
+		if (hint < MM_MIN)
+			hint = MM_MIN;
+		if (hint <= MM_MAX - what->length && range_is_free(mm, hint, what->length)) {
+			*out = hint;
+			return 0;
+		}
+	}
+	if (ranges_gap_top_down(&mm->vmas, MM_MIN, MM_TOP, what->length, out))
+		return 0;
+	/* Linux tries upwards from the top as well, where only hints and fixed addresses have gone so far. */
+	return ranges_gap_bottom_up(&mm->vmas, MM_TOP, MM_MAX, what->length, out) ? 0 : -ENOMEM;
+}
+
+static int check_bounds(const struct ctx *ctx, const struct mm_map *what)
+{
+	bool charged = !what->shared && (what->prot & PROT_W) && !what->noreserve;
+
+	if (what->length > MM_MAX)
+		return -ENOMEM;
+	if (what->fixed && what->addr > MM_MAX - what->length)
+		return -ENOMEM;
+	if (what->fixed && what->addr < MM_MIN)
+		return -EPERM;
+	if (charged && what->length >> PAGE_SHIFT > phys_total_frames(ctx->env->phys))
+		return -ENOMEM;
+	return 0;
+}
+
+static void fill(struct vma *vma, const struct mm_map *what, ksim_addr start, uint8_t max_prot)
+{
+	vma->start = start;
+	vma->end = start + what->length;
+	vma->prot = what->prot;
+	vma->max_prot = max_prot;
+	vma->shared = what->shared;
+	vma->noreserve = what->noreserve;
+	vma->pgidx = what->object != NULL ? what->pgidx : start >> PAGE_SHIFT;
+	vma->object = what->object;
+	vma->backing = what->backing;
+	if (vma->object != NULL)
+		object_get(vma->object);
+	backing_get(vma->backing);
+}
+
+/* Become a writer of the object if the mapping may ever write. */
+static int become_writer(const struct mm_map *what, uint8_t *max_prot)
+{
+	int err;
+
+	*max_prot = what->max_prot;
+	if (what->object == NULL || !what->shared || !(*max_prot & PROT_W))
+		return 0;
+	err = object_writer_get(what->object);
+	if (err < 0 && what->demote && !(what->prot & PROT_W)) {
+		*max_prot &= (uint8_t)~PROT_W;
+		return 0;
+	}
+	return err;
+}
+
+int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr *out)
+{
+	struct vma *vma = NULL, *spare = NULL, *dead = NULL;
+	uint8_t max_prot;
+	ksim_addr start;
+	int err = check_bounds(ctx, what);
+
+	if (err < 0)
+		return err;
+	err = become_writer(what, &max_prot);
+	if (err < 0)
+		return err;
+	rwlock_write(ctx, &mm->map);
+	err = place(mm, what, &start);
+	if (err < 0)
+		goto undo;
+	err = -ENOMEM;
+	if (mm->vmas.count >= MM_VMAS_MAX)
+		goto undo;
+	if (what->fixed && cuts_a_hole(mm, start, start + what->length) && (spare = vma_alloc(ctx, mm)) == NULL)
+		goto undo;
+	if ((vma = vma_alloc(ctx, mm)) == NULL || vma_reserve(ctx, mm, 2) < 0)
+		goto undo;
+	if (what->fixed) {
+		dead = cut(ctx, mm, start, start + what->length, &spare);
+		mm_zap(ctx, mm, start, start + what->length);
+	}
+	fill(vma, what, start, max_prot);
+	vma_link(ctx, vma);
+	vma_merge(ctx, vma);
+	rwlock_write_unlock(ctx, &mm->map);
+	release_all(ctx, dead);
+	*out = start;
+	return 0;
+
+undo:
+	rwlock_write_unlock(ctx, &mm->map);
+	vma_free(ctx, vma);
+	vma_free(ctx, spare);
+	if (what->object != NULL && what->shared && (max_prot & PROT_W))
+		object_writer_put(what->object);
+	return err;
+}
+
+/* ---- mprotect ---- */
+
+struct protect {
+	const struct vma *vma;
+	bool              changed;
+};
+
+static int protect_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
+{
+	struct protect *protect = arg;
+
+	(void)addr;
+	pt_lock(ctx, &first);
+	for (size_t i = 0; i < n; i++) {
+		pte_t was = pte_read(&first.entry[i]);
+
+		while (pte_present(was)) {
+			unsigned old = pte_flags(pt->format, was);
+			/* A private page becomes writable by a fault, which knows whether it is the mapping's own. */
+			unsigned now = vma_pte_flags(protect->vma, old & PTE_WRITE) | (old & (PTE_ACCESSED | PTE_DIRTY));
+
+			if (now == old)
+				break;
+			protect->changed = true;
+			if (pte_compare_exchange(&first.entry[i], was, pte_make(pt->format, pte_pfn(was), now)))
+				break;
+			was = pte_read(&first.entry[i]);
+		}
+	}
+	pt_unlock(ctx, &first);
+	return 0;
+}
+
+/* Change one VMA, which lies wholly in the range. */
+static void protect_vma(struct ctx *ctx, struct vma *vma, uint8_t prot)
+{
+	struct protect protect = {.vma = vma};
+
+	vma->prot = prot;
+	pt_for_each_leaf(ctx, &vma->mm->pt, vma->start, vma->end, protect_leaf, &protect);
+	if (protect.changed)
+		mm_invalidate(ctx, vma->mm, vma->start, vma->end, false);
+}
+
+int mm_protect(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, unsigned prot)
+{
+	struct vma *spare[2] = {NULL, NULL};
+	ksim_addr end = addr + length;
+	int nspare = 0;
+	int err = 0;
+
+	if (length > PT_SPAN || addr > PT_SPAN - length)
+		return -ENOMEM;
+	rwlock_write(ctx, &mm->map);
+	for (; nspare < 2; nspare++)
+		if ((spare[nspare] = vma_alloc(ctx, mm)) == NULL)
+			err = -ENOMEM;
+	if (err < 0 || (err = vma_reserve(ctx, mm, 2)) < 0)
+		goto out;
+	while (addr < end) {
+		struct vma *vma = ranges_find(&mm->vmas, addr);
+
+		if (vma == NULL || ((vma->start < addr || end < vma->end) && mm->vmas.count >= MM_VMAS_MAX)) {
+			err = -ENOMEM;
+			break;
+		}
+		if (prot & ~vma->max_prot) {
+			err = -EACCES;
+			break;
+		}
+		if (vma->prot == prot) {
+			addr = vma->end;
+			continue;
+		}
+		if (vma->start < addr) {
+			struct vma *low = vma;
+
+			vma = spare[--nspare];
+			vma_split(ctx, low, addr, vma);
+		}
+		if (end < vma->end)
+			vma_split(ctx, vma, end, spare[--nspare]);
+		addr = vma->end;
+		protect_vma(ctx, vma, (uint8_t)prot);
+		vma_merge(ctx, vma);
+	}
+out:
+	rwlock_write_unlock(ctx, &mm->map);
+	for (int i = 0; i < nspare; i++)
+		vma_free(ctx, spare[i]);
+	return err;
+}

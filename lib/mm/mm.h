@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An address space: which ranges are mapped to what (VMAs), and the page table that faults fill.
+ */
+#ifndef MM_MM_H
+#define MM_MM_H
+
+#include "base/ranges.h"
+#include "base/ref.h"
+#include "mm/notifier.h"
+#include "object/object.h"
+#include "pgtable/pgtable.h"
+
+/** User addresses that may be mapped: [MM_MIN, MM_MAX). Placement goes down from MM_TOP. */
+#define MM_MIN UINT64_C(0x10000)
+#define MM_MAX (PT_SPAN - PAGE_BYTES)
+#define MM_TOP UINT64_C(0x7ffff0000000)
+/** VMAs a process may have (Linux: vm.max_map_count). */
+#define MM_VMAS_MAX 65530
+
+enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 }; /* as PROT_READ, PROT_WRITE, PROT_EXEC */
+
+struct vma {
+	struct mapper   mapper;   /* o  of the object, if there is one */
+	struct mm      *mm;       /* c  owner */
+	ksim_addr       start;    /* m+o  page aligned; written under map lock and object lock */
+	ksim_addr       end;      /* m+o  exclusive */
+	uint64_t        pgidx;    /* m+o  page index of start; start / 4096 where there is no object */
+	uint8_t         prot;     /* m  what is allowed now */
+	uint8_t         max_prot; /* c  what mprotect may ever allow */
+	bool            shared;   /* c  MAP_SHARED */
+	bool            noreserve; /* c  MAP_NORESERVE */
+	struct object  *object;   /* c  our reference; NULL = private anonymous */
+	struct backing *backing;  /* c  our reference to the open file; NULL = anonymous */
+	struct origin   origin;   /* c  the call that made it */
+};
+
+struct mm {
+	struct ref      ref;
+	struct origin   origin; /* c */
+	struct env     *env;    /* c */
+	struct rwlock   map;    /* RANK_MM_MAP: shared for faults, exclusive for changes of VMAs */
+	struct ranges   vmas;   /* m  by address */
+	struct pgtable  pt;
+	struct mutex    notifier_lock; /* RANK_TLB_LIST */
+	LIST_HEAD(, mmu_notifier) notifiers; /* n */
+};
+
+/** What a user's access ran into. */
+struct fault {
+	int       signo; /* SIGSEGV, SIGBUS; SIGKILL: no memory, where Linux would run its OOM killer */
+	int       code;  /* SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR */
+	ksim_addr addr;
+	const char *why; /* SIGKILL: which allocation failed */
+};
+
+enum access { ACCESS_READ, ACCESS_WRITE };
+
+int  mm_create(struct ctx *ctx, struct mm **out);
+void mm_get(struct mm *mm);
+/** The last put unmaps everything. NULL is legal. */
+void mm_put(struct ctx *ctx, struct mm *mm);
+/** A copy-on-write copy of everything mapped. 0 or -ENOMEM. */
+int mm_fork(struct ctx *ctx, struct mm *parent, struct mm **out);
+
+/** What to map; everything has been checked that does not need the map. */
+struct mm_map {
+	ksim_addr       addr;     /* page aligned; 0: anywhere */
+	uint64_t        length;   /* bytes, page aligned, > 0 */
+	bool            fixed;    /* replace what is there */
+	bool            noreplace; /* -EEXIST if anything is there */
+	uint8_t         prot;
+	uint8_t         max_prot;
+	bool            shared;
+	bool            noreserve;
+	bool            demote;   /* writers denied: map without the right to write instead of -EPERM, if prot allows */
+	uint64_t        pgidx;
+	struct object  *object;   /* borrowed; NULL = private anonymous */
+	struct backing *backing;  /* borrowed */
+};
+
+/** @return 0; -ENOMEM, -EPERM (below MM_MIN, or writers are denied), -EEXIST */
+int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr *out);
+/** addr page aligned, length > 0 and rounded up. 0; -EINVAL (out of user space), -ENOMEM (no room for a split). */
+int mm_unmap(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length);
+/** 0; -ENOMEM (a hole, what lies before it is changed), -EACCES (beyond max_prot, likewise). */
+int mm_protect(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, unsigned prot);
+
+/**
+ * Make the page table allow an access, or say why not.
+ * @return 0: it does now (or someone else made it so); else *fault says what the access runs into:
+ *   -EFAULT  SIGSEGV or SIGBUS
+ *   -ENOMEM  SIGKILL: no frame or kernel object was left, and the memory had been promised
+ */
+int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access, struct fault *fault);
+
+/** user_ops over ctx->mm. */
+extern const struct user_ops mm_user_ops;
+
+void mm_notifier_add(struct ctx *ctx, struct mm *mm, struct mmu_notifier *notifier);
+void mm_notifier_remove(struct ctx *ctx, struct mm *mm, struct mmu_notifier *notifier);
+/** Keep invalidations out while a notifier edits what its invalidate reads. */
+void mm_notifiers_lock(struct ctx *ctx, struct mm *mm);
+void mm_notifiers_unlock(struct ctx *ctx, struct mm *mm);
+
+/** One line of /proc/pid/maps, in numbers. */
+struct mm_region {
+	ksim_addr start, end;
+	uint8_t   prot, max_prot;
+	bool      shared;
+	uint64_t  offset; /* bytes into the file */
+	uint64_t  inode;
+	char      name[288];
+	bool      has_object;
+	uint64_t  object_size; /* bytes */
+	const struct owner *owner; /* who made it */
+	const char *call;
+	uint64_t  epoch;
+};
+
+/** The first region with end > at: false if there is none. */
+bool mm_region(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *out);
+
+struct mm_translation {
+	pfn_t    pfn;
+	unsigned flags; /* PTE_READ... */
+	uint32_t refs, mappers;
+	enum frame_use use;
+};
+
+/** What stands behind an address now: 0 or -EFAULT if no entry is present. */
+int mm_translate(struct ctx *ctx, struct mm *mm, ksim_addr addr, struct mm_translation *out);
+
+/** Validator of VMAs, page table and counts; exact when no call is under way. */
+void mm_check(struct ctx *ctx, struct mm *mm, struct check_report *report);
+
+#endif

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/*
+ * VMAs: one mapped range each, made, split, joined and released.
+ *
+ *   mm->vmas      [--a--][----b----]      [-c-]          by address
+ *                            |
+ *   object->mappers     pages 4..12                      by page index
+ *
+ * I1  a VMA in the tree of an address space is on the list of its object, and the reverse
+ * I2  its interval there is [pgidx, pgidx + pages), also while it is cut or joined: both change in one
+ *     critical section of the object's lock, so that truncation never misses a page that is still mapped
+ * I3  each VMA that may write to its object counts once in object->writers
+ * I4  neighbours that say the same are one VMA, unless a mark lies between the calls that made them
+ *
+ * Locking: the map lock exclusive throughout; the object's lock inside it.
+ * Linux: mm/vma.c. Not modelled: VMAs without pages (pfn maps), policies, userfaultfd.
+ */
+#include "mm/vma.h"
+
+#include "host/kmem.h"
+
+#include <errno.h>
+
+struct vma *vma_alloc(struct ctx *ctx, struct mm *mm)
+{
+	struct vma *vma = kmem_alloc(ctx, sizeof(*vma));
+
+	if (vma == NULL)
+		return NULL;
+	vma->mm = mm;
+	vma->mapper.ops = &vma_mapper_ops;
+	origin_set(ctx, &vma->origin, CENSUS_VMA);
+	return vma;
+}
+
+void vma_free(struct ctx *ctx, struct vma *vma)
+{
+	if (vma == NULL)
+		return;
+	origin_clear(&vma->origin);
+	kmem_free(ctx->env, vma, sizeof(*vma));
+}
+
+int vma_reserve(struct ctx *ctx, struct mm *mm, unsigned inserts)
+{
+	for (unsigned n = ranges_shortage(&mm->vmas, inserts); n > 0; n--) {
+		void *node = kmem_alloc(ctx, ranges_node_bytes());
+
+		if (node == NULL)
+			return -ENOMEM;
+		ranges_give(&mm->vmas, node);
+	}
+	return 0;
+}
+
+void vma_unreserve(struct ctx *ctx, struct mm *mm)
+{
+	void *node;
+
+	while ((node = ranges_take(&mm->vmas)) != NULL)
+		kmem_free(ctx->env, node, ranges_node_bytes());
+}
+
+static void mapper_insert(struct vma *vma)
+{
+	itree_insert(&vma->object->mappers, &vma->mapper.node, vma->pgidx, vma->pgidx + vma_pages(vma) - 1);
+}
+
+void vma_link(struct ctx *ctx, struct vma *vma)
+{
+	ranges_insert(&vma->mm->vmas, vma->start, vma->end, vma);
+	if (vma->object == NULL)
+		return;
+	mutex_lock(ctx, &vma->object->lock);
+	mapper_insert(vma);
+	mutex_unlock(ctx, &vma->object->lock);
+}
+
+void vma_unlink(struct ctx *ctx, struct vma *vma)
+{
+	ranges_remove(&vma->mm->vmas, vma->start);
+	if (vma->object == NULL)
+		return;
+	mutex_lock(ctx, &vma->object->lock);
+	itree_remove(&vma->object->mappers, &vma->mapper.node);
+	mutex_unlock(ctx, &vma->object->lock);
+}
+
+static void set_bounds(struct vma *vma, ksim_addr start, ksim_addr end)
+{
+	vma->pgidx += (uint64_t)((int64_t)(start - vma->start) >> PAGE_SHIFT);
+	vma->start = start;
+	vma->end = end;
+}
+
+void vma_resize(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end)
+{
+	ranges_resize(&vma->mm->vmas, vma->start, start, end);
+	if (vma->object == NULL) {
+		set_bounds(vma, start, end);
+		return;
+	}
+	mutex_lock(ctx, &vma->object->lock);
+	itree_remove(&vma->object->mappers, &vma->mapper.node);
+	set_bounds(vma, start, end);
+	mapper_insert(vma);
+	mutex_unlock(ctx, &vma->object->lock);
+}
+
+void vma_copy_content(struct vma *fresh, const struct vma *vma)
+{
+	fresh->start = vma->start;
+	fresh->end = vma->end;
+	fresh->pgidx = vma->pgidx;
+	fresh->prot = vma->prot;
+	fresh->max_prot = vma->max_prot;
+	fresh->shared = vma->shared;
+	fresh->noreserve = vma->noreserve;
+	fresh->object = vma->object;
+	fresh->backing = vma->backing;
+	if (fresh->object != NULL)
+		object_get(fresh->object);
+	if (vma_is_writer(fresh))
+		object_writer_dup(fresh->object);
+	backing_get(fresh->backing);
+}
+
+void vma_split(struct ctx *ctx, struct vma *vma, ksim_addr at, struct vma *fresh)
+{
+	ksim_addr end = vma->end;
+
+	KSIM_ASSERT(ctx, vma->start < at && at < end, "a VMA is cut inside", "%#lx in [%#lx, %#lx)", at, vma->start, end);
+	vma_copy_content(fresh, vma);
+	fresh->origin.call = vma->origin.call;
+	fresh->origin.epoch = vma->origin.epoch;
+	set_bounds(fresh, at, end);
+	ranges_resize(&vma->mm->vmas, vma->start, vma->start, at);
+	ranges_insert(&vma->mm->vmas, at, end, fresh);
+	if (vma->object == NULL) {
+		vma->end = at;
+		return;
+	}
+	mutex_lock(ctx, &vma->object->lock);
+	itree_remove(&vma->object->mappers, &vma->mapper.node);
+	vma->end = at;
+	mapper_insert(vma);
+	mapper_insert(fresh);
+	mutex_unlock(ctx, &vma->object->lock);
+}
+
+static bool can_merge(const struct vma *low, const struct vma *high)
+{
+	return low != NULL && high != NULL && low->end == high->start && low->prot == high->prot &&
+	       low->max_prot == high->max_prot && low->shared == high->shared && low->noreserve == high->noreserve &&
+	       low->object == high->object && low->backing == high->backing &&
+	       low->pgidx + vma_pages(low) == high->pgidx && low->origin.epoch == high->origin.epoch &&
+	       low->origin.owner == high->origin.owner;
+}
+
+/* Join two neighbours into the lower one and release the other. */
+static struct vma *join(struct ctx *ctx, struct vma *low, struct vma *high)
+{
+	struct mm *mm = low->mm;
+	ksim_addr end = high->end;
+
+	ranges_remove(&mm->vmas, high->start);
+	ranges_resize(&mm->vmas, low->start, low->start, end);
+	if (low->object == NULL) {
+		low->end = end;
+	} else {
+		mutex_lock(ctx, &low->object->lock);
+		itree_remove(&low->object->mappers, &high->mapper.node);
+		itree_remove(&low->object->mappers, &low->mapper.node);
+		low->end = end;
+		mapper_insert(low);
+		mutex_unlock(ctx, &low->object->lock);
+	}
+	vma_release(ctx, high);
+	return low;
+}
+
+struct vma *vma_merge(struct ctx *ctx, struct vma *vma)
+{
+	struct vma *low = ranges_below(&vma->mm->vmas, vma->start);
+	struct vma *high = ranges_find(&vma->mm->vmas, vma->end);
+
+	if (can_merge(vma, high))
+		vma = join(ctx, vma, high);
+	if (can_merge(low, vma))
+		vma = join(ctx, low, vma);
+	return vma;
+}
+
+void vma_release(struct ctx *ctx, struct vma *vma)
+{
+	if (vma_is_writer(vma))
+		object_writer_put(vma->object);
+	object_put(ctx, vma->object);
+	backing_put(ctx, vma->backing);
+	vma_free(ctx, vma);
+}
+
+unsigned vma_pte_flags(const struct vma *vma, bool own_page)
+{
+	unsigned flags = 0;
+
+	if (vma->prot != 0)
+		flags |= PTE_READ; /* writable or executable implies readable, as on both architectures */
+	if ((vma->prot & PROT_W) && (vma->shared || own_page))
+		flags |= PTE_WRITE;
+	if (vma->prot & PROT_X)
+		flags |= PTE_EXEC;
+	return flags;
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Taking pages away from an address space: for munmap and exit, and for truncation through the reverse map.
+ *
+ *   per leaf node:   lock, exchange entries to 0, unlock  ->  invalidate the run  ->  put its frames
+ *
+ * I1  a frame is put only after every notifier has forgotten the entry that led to it
+ * I2  a zap through the reverse map leaves nodes alone: with only the object's lock held it may not free any
+ *
+ * A fault may fill an entry again between its clearing and the invalidation; the invalidation then also drops
+ * the new translation, which costs a miss and harms nobody.
+ *
+ * Locking: for munmap and exit the map lock exclusive; for the reverse map the object's lock, under which no
+ * node below a listed VMA can be freed. Linux: mm/memory.c (zap_page_range).
+ */
+#include "mm/vma.h"
+
+struct zap {
+	struct mm *mm;
+	bool       private_copies; /* also pages that belong to this mapping alone */
+};
+
+/* Clear the wanted entries of a run and collect their frames. @return how many; the run's bounds in lo and hi */
+static size_t clear_run(struct ctx *ctx, const struct zap *zap, struct pt_slot first, size_t n, pfn_t *frames,
+                        size_t *lo, size_t *hi)
+{
+	const struct phys *phys = zap->mm->pt.phys;
+	size_t count = 0;
+
+	pt_lock(ctx, &first);
+	for (size_t i = 0; i < n; i++) {
+		pte_t pte = pte_read(&first.entry[i]);
+
+		if (!pte_present(pte))
+			continue;
+		if (!zap->private_copies && frame_of(phys, pte_pfn(pte))->use == FRAME_ANON)
+			continue;
+		pte = pte_exchange(&first.entry[i], PTE_NONE);
+		if (count == 0)
+			*lo = i;
+		*hi = i + 1;
+		frames[count++] = pte_pfn(pte);
+	}
+	pt_unlock(ctx, &first);
+	return count;
+}
+
+static int zap_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
+{
+	const struct zap *zap = arg;
+	pfn_t frames[PT_ENTRIES];
+	size_t lo = 0, hi = 0;
+	size_t count = clear_run(ctx, zap, first, n, frames, &lo, &hi);
+
+	if (count == 0)
+		return 0;
+	mm_invalidate(ctx, zap->mm, addr + lo * PAGE_BYTES, addr + hi * PAGE_BYTES, false);
+	for (size_t i = 0; i < count; i++) {
+		__atomic_fetch_sub(&frame_of(pt->phys, frames[i])->mappers, 1, __ATOMIC_RELAXED);
+		frame_put(ctx, frames[i]);
+	}
+	return 0;
+}
+
+void mm_zap(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
+{
+	struct zap zap = {.mm = mm, .private_copies = true};
+
+	pt_for_each_leaf(ctx, &mm->pt, start, end, zap_leaf, &zap);
+}
+
+static void zap_mapper(struct ctx *ctx, struct mapper *mapper, uint64_t first, uint64_t last, bool private_copies)
+{
+	struct vma *vma = container_of(mapper, struct vma, mapper);
+	uint64_t vma_last = vma->pgidx + vma_pages(vma) - 1;
+	struct zap zap = {.mm = vma->mm, .private_copies = private_copies};
+
+	if (first < vma->pgidx)
+		first = vma->pgidx;
+	if (last > vma_last)
+		last = vma_last;
+	if (first > last)
+		return;
+	pt_for_each_leaf(ctx, &vma->mm->pt, vma->start + ((first - vma->pgidx) << PAGE_SHIFT),
+	                 vma->start + ((last + 1 - vma->pgidx) << PAGE_SHIFT), zap_leaf, &zap);
+}
+
+const struct mapper_ops vma_mapper_ops = {.zap = zap_mapper};
+
+void mm_free_nodes(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
+{
+	const struct vma *low = ranges_below(&mm->vmas, start);
+	const struct vma *high = ranges_at_or_above(&mm->vmas, end);
+	ksim_addr floor = low != NULL ? low->end : 0;
+	ksim_addr ceiling = high != NULL ? high->start : PT_SPAN;
+	pfn_t chain = pt_detach(ctx, &mm->pt, start, end, floor, ceiling);
+
+	if (chain.n == 0)
+		return;
+	mm_invalidate(ctx, mm, floor, ceiling, true);
+	pt_free_detached(ctx, &mm->pt, chain);
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/*
+ * read() and write() of an object: page by page between its frames and the caller's buffers.
+ *
+ * No lock of ours is held over a copy, only a reference on the frame: the copy may fault, and the buffer may well be a
+ * mapping of the very page that is read or written.
+ *
+ * A write beyond the end puts a page into a slot that nobody else can reach yet, copies, and then grows the size over
+ * the bytes that arrived. That page goes again if none did. Before a page is made at all the first byte of the buffer
+ * is tried, so that a write from a bad address leaves nothing behind.
+ *
+ * I1  the size covers only bytes that have arrived, so a reader never sees a page before its content
+ *
+ * Locking: the inode's lock is the caller's: always for writes, so that nobody else changes the size; never needed for
+ * reads, which look at the size anew at every page.
+ * Linux: mm/filemap.c (generic_perform_write), mm/shmem.c (shmem_file_read_iter). 6.18 lets a write that fails wholly
+ * with EFAULT beyond the end grow the file up to the offset; not here.
+ */
+#include "object/object.h"
+
+#include <errno.h>
+
+/* The frame of a page wherever it lies, with a reference, and the size at that moment; PFN_NONE if it is absent. */
+static pfn_t page_look(struct ctx *ctx, struct object *object, uint64_t pgidx, uint64_t *size)
+{
+	pfn_t pfn;
+
+	mutex_lock(ctx, &object->lock);
+	*size = object->size;
+	pfn = radix_get(&object->pages, pgidx);
+	if (pfn.n != 0)
+		frame_get(ctx->env->phys, pfn);
+	mutex_unlock(ctx, &object->lock);
+	return pfn;
+}
+
+static char *page_at(struct ctx *ctx, pfn_t pfn, uint64_t offset)
+{
+	return (char *)frame_ptr(ctx->env->phys, pfn) + offset % PAGE_BYTES;
+}
+
+/* @return bytes moved, 0 at the end */
+static ssize_t read_page(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio)
+{
+	uint64_t size, n;
+	size_t moved;
+	pfn_t pfn = page_look(ctx, object, offset >> PAGE_SHIFT, &size);
+
+	n = offset < size ? MIN(size - offset, PAGE_BYTES - offset % PAGE_BYTES) : 0;
+	n = MIN(n, uio->resid);
+	moved = pfn.n != 0 ? uio_copy_to(ctx, uio, page_at(ctx, pfn, offset), n) : uio_zero(ctx, uio, n);
+	if (pfn.n != 0)
+		frame_put(ctx, pfn);
+	return n != 0 && moved == 0 ? -EFAULT : (ssize_t)moved;
+}
+
+ssize_t object_read(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio)
+{
+	uint64_t start = offset;
+	ssize_t moved = 0;
+
+	while (uio->resid > 0) {
+		moved = read_page(ctx, object, offset, uio);
+		if (moved <= 0)
+			break;
+		offset += (uint64_t)moved;
+	}
+	return offset != start ? (ssize_t)(offset - start) : moved;
+}
+
+/* Whether the buffer has a next byte; it stays there. */
+static bool readable(struct ctx *ctx, const struct uio *uio)
+{
+	struct uio probe = *uio;
+	char byte;
+
+	return uio_copy_from(ctx, &probe, &byte, 1) == 1;
+}
+
+static int page_to_write(struct ctx *ctx, struct object *object, uint64_t pgidx, const struct uio *uio, pfn_t *pfn)
+{
+	uint64_t size;
+	int err;
+
+	*pfn = page_look(ctx, object, pgidx, &size);
+	if (likely(pfn->n != 0))
+		return 0;
+	if (!readable(ctx, uio))
+		return -EFAULT;
+	err = object->ops->commit(ctx, object, pgidx, 1);
+	if (err < 0)
+		return err;
+	*pfn = page_look(ctx, object, pgidx, &size);
+	KSIM_ASSERT(ctx, pfn->n != 0, "a page stays while the inode is locked", "page %#llx",
+	            (unsigned long long)pgidx);
+	return 0;
+}
+
+/* Bytes up to `end` have arrived. */
+static void size_reaches(struct ctx *ctx, struct object *object, uint64_t end)
+{
+	if (object_size(object) >= end)
+		return;
+	mutex_lock(ctx, &object->lock);
+	__atomic_store_n(&object->size, end, __ATOMIC_RELEASE);
+	mutex_unlock(ctx, &object->lock);
+}
+
+/* Nothing has arrived: a page beyond the end was made for nothing. */
+static void give_back(struct ctx *ctx, struct object *object, uint64_t pgidx)
+{
+	pfn_t pfn;
+
+	if (pgidx < pages_of(object_size(object)))
+		return;
+	mutex_lock(ctx, &object->lock);
+	pfn = radix_clear(&object->pages, pgidx);
+	radix_prune(ctx->env, &object->pages);
+	mutex_unlock(ctx, &object->lock);
+	frame_put(ctx, pfn);
+}
+
+/* @return bytes moved; fewer than n: the next byte of the buffer cannot be accessed */
+static ssize_t write_page(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio, uint64_t n)
+{
+	uint64_t pgidx = offset >> PAGE_SHIFT;
+	size_t moved;
+	pfn_t pfn;
+	int err = page_to_write(ctx, object, pgidx, uio, &pfn);
+
+	if (err < 0)
+		return err;
+	moved = uio_copy_from(ctx, uio, page_at(ctx, pfn, offset), n);
+	if (moved > 0)
+		size_reaches(ctx, object, offset + moved);
+	else
+		give_back(ctx, object, pgidx);
+	frame_put(ctx, pfn);
+	return moved > 0 ? (ssize_t)moved : -EFAULT;
+}
+
+ssize_t object_write(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio)
+{
+	uint64_t start = offset;
+	ssize_t moved = 0;
+
+	while (uio->resid > 0) {
+		uint64_t n = MIN(uio->resid, PAGE_BYTES - offset % PAGE_BYTES);
+
+		if (offset >= OBJECT_SIZE_MAX) {
+			moved = -EFBIG;
+			break;
+		}
+		n = MIN(n, OBJECT_SIZE_MAX - offset);
+		moved = write_page(ctx, object, offset, uio, n);
+		if (moved < 0)
+			break;
+		offset += (uint64_t)moved;
+	}
+	return offset != start ? (ssize_t)(offset - start) : moved;
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The pages of one file or of one shared anonymous mapping, by page index.
+ *
+ * Everyone who maps, reads or writes the file meets here, so they see the same frames. Where absent pages come from is
+ * the business of object->ops (shmem.c); read and write are in io.c. Here are the size, the list of mappings, and what
+ * joins them:
+ *
+ *	shrink:  size, seq  ->  full fence  ->  { slots out  ->  zap the mappings  ->  put the frames } ...
+ *	fault:   seq, size  ->  page()      ->  leaf lock, size and seq again     ->  set the entry
+ *
+ * A shrink goes through the pages in runs of OBJECT_BATCH that it takes out of their slots. What lies between the first
+ * page of a run and that of the next is zapped at once, absent pages too, for a private mapping may hold a copy there.
+ * So no memory is needed, no frame is reused while a translation to it can exist, and the cost grows with pages and
+ * mappings, not with their product. All of it is one hold of the object's lock: nobody sees it half done.
+ *
+ * I1  a present slot holds exactly one reference on its frame, which is a FRAME_FILE
+ * I2  no slot at or beyond npages(size) is present; but between object_commit or a write of new pages and the growth
+ *     that follows under the same hold of the inode's lock they are, and nobody else can reach them: page() knows
+ *     only pages below the size, and a mapping gets pages from nowhere else
+ * I3  every VMA that maps the object is on its mapper list, with its interval of page indices
+ * I4  writers >= 0: that many mappings may write; -1: denied for ever
+ *
+ * Locking: object->lock for slots, mappers and stores to size; taken inside mm->map, outside the page-table lock. size
+ * and seq may be read without it. writers is atomic, since it is taken under no lock in particular.
+ * Linux: mm/filemap.c, mm/truncate.c, mm/memory.c (unmap_mapping_range), mapping_map_writable in include/linux/fs.h.
+ * Not modelled: swap, writeback, huge pages.
+ */
+#include "object/object.h"
+
+#include <errno.h>
+
+#include "base/rawcopy.h"
+#include "host/barrier.h"
+#include "host/kmem.h"
+
+#define OBJECT_BATCH 256
+
+typedef unsigned long long ull;
+
+static void object_destroy(struct ctx *ctx, struct drop *drop)
+{
+	struct object *object = ref_container(drop, struct object);
+
+	KSIM_ASSERT(ctx, object->mappers.count == 0, "an object dies unmapped", "%zu mappings", object->mappers.count);
+	object->ops->destroy(ctx, object);
+}
+
+void object_get(struct object *object)
+{
+	ref_get(&object->ref);
+}
+
+void object_put(struct ctx *ctx, struct object *object)
+{
+	if (object != NULL)
+		ref_put(ctx, &object->ref, object_destroy);
+}
+
+/* Size. */
+
+/* Pages [first, last] from all mappings. */
+static void zap_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t last)
+{
+	struct itree_node *node;
+
+	for (node = itree_first(&object->mappers, first, last); node != NULL; node = itree_next(node, first, last)) {
+		struct mapper *mapper = container_of(node, struct mapper, node);
+
+		mapper->ops->zap(ctx, mapper, MAX(first, node->first), MIN(last, node->last), true);
+	}
+}
+
+static void remove_from_locked(struct ctx *ctx, struct object *object, uint64_t first)
+{
+	pfn_t pfns[OBJECT_BATCH];
+	uint64_t next = first;
+	size_t n;
+
+	do {
+		n = object->ops->remove(ctx, object, &next, OBJECT_PGIDX_MAX, pfns, OBJECT_BATCH);
+		zap_locked(ctx, object, first, n == OBJECT_BATCH ? next - 1 : OBJECT_PGIDX_MAX);
+		for (size_t i = 0; i < n; i++)
+			frame_put(ctx, pfns[i]);
+		first = next;
+	} while (n == OBJECT_BATCH);
+	radix_prune(ctx->env, &object->pages);
+}
+
+static void zero_tail_locked(struct ctx *ctx, struct object *object, uint64_t size)
+{
+	uint64_t used = size % PAGE_BYTES;
+	pfn_t pfn = radix_get(&object->pages, size >> PAGE_SHIFT);
+
+	if (used != 0 && pfn.n != 0)
+		raw_zero((char *)frame_ptr(ctx->env->phys, pfn) + used, PAGE_BYTES - used);
+}
+
+static void check_locked(struct ctx *ctx, struct object *object, bool quiet, struct check_report *report);
+
+#ifdef KSIM_CHECK_SLOW
+static void broken(void *ctx, const char *text)
+{
+	KSIM_ASSERT(ctx, false, "an object is sound after it was resized", "%s", text);
+}
+#endif
+
+static void check_slow_locked(struct ctx *ctx, struct object *object)
+{
+#ifdef KSIM_CHECK_SLOW
+	check_locked(ctx, object, false, &(struct check_report){ .line = broken, .arg = ctx });
+#else
+	(void)ctx;
+	(void)object;
+#endif
+}
+
+void object_resize(struct ctx *ctx, struct object *object, uint64_t size)
+{
+	bool grows;
+
+	KSIM_ASSERT(ctx, size <= OBJECT_SIZE_MAX, "a size is at most OBJECT_SIZE_MAX", "%llu", (ull)size);
+	mutex_lock(ctx, &object->lock);
+	grows = size > object->size;
+	__atomic_store_n(&object->size, size, __ATOMIC_RELEASE);
+	if (!grows) {
+		__atomic_fetch_add(&object->seq, 1, __ATOMIC_RELEASE);
+		host_fence();
+		zero_tail_locked(ctx, object, size);
+		remove_from_locked(ctx, object, pages_of(size));
+	}
+	check_slow_locked(ctx, object);
+	mutex_unlock(ctx, &object->lock);
+}
+
+int object_commit(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end)
+{
+	uint64_t first = start >> PAGE_SHIFT;
+
+	KSIM_ASSERT(ctx, end <= OBJECT_SIZE_MAX, "a size is at most OBJECT_SIZE_MAX", "%llu", (ull)end);
+	if (start >= end)
+		return 0;
+	return object->ops->commit(ctx, object, first, pages_of(end) - first);
+}
+
+uint64_t object_pages(struct ctx *ctx, struct object *object)
+{
+	uint64_t n;
+
+	mutex_lock(ctx, &object->lock);
+	n = object->pages.count;
+	mutex_unlock(ctx, &object->lock);
+	return n;
+}
+
+/* Mappings that may write. */
+
+int object_writer_get(struct object *object)
+{
+	int64_t was = __atomic_load_n(&object->writers, __ATOMIC_RELAXED);
+
+	do
+		if (was < 0)
+			return -EPERM;
+	while (!__atomic_compare_exchange_n(&object->writers, &was, was + 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	return 0;
+}
+
+void object_writer_dup(struct object *object)
+{
+	int64_t was = __atomic_fetch_add(&object->writers, 1, __ATOMIC_ACQ_REL);
+
+	KSIM_ASSERT(NULL, was > 0, "a writing mapping is copied from one", "writers %lld", (long long)was);
+}
+
+void object_writer_put(struct object *object)
+{
+	int64_t was = __atomic_fetch_sub(&object->writers, 1, __ATOMIC_ACQ_REL);
+
+	KSIM_ASSERT(NULL, was > 0, "a writing mapping is counted until it ends", "writers %lld", (long long)was);
+}
+
+int object_deny_writers(struct object *object)
+{
+	int64_t none = 0;
+
+	if (__atomic_compare_exchange_n(&object->writers, &none, -1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return 0;
+	return none < 0 ? 0 : -EBUSY;
+}
+
+/* Mappings. */
+
+void object_map(struct ctx *ctx, struct object *object, struct mapper *mapper, uint64_t first, uint64_t last)
+{
+	KSIM_ASSERT(ctx, first <= last && last <= OBJECT_PGIDX_MAX, "a mapping is of pages that can exist",
+	            "[%#llx, %#llx]", (ull)first, (ull)last);
+	mutex_lock(ctx, &object->lock);
+	itree_insert(&object->mappers, &mapper->node, first, last);
+	mutex_unlock(ctx, &object->lock);
+}
+
+void object_unmap(struct ctx *ctx, struct object *object, struct mapper *mapper)
+{
+	mutex_lock(ctx, &object->lock);
+	itree_remove(&object->mappers, &mapper->node);
+	mutex_unlock(ctx, &object->lock);
+}
+
+/* Validator. */
+
+static void check_page(struct ctx *ctx, uint64_t pgidx, pfn_t pfn, bool quiet, struct check_report *report)
+{
+	const struct phys *phys = ctx->env->phys;
+	const struct frame *frame = frame_of(phys, pfn);
+	uint32_t refs, mappers;
+
+	CHECK_THAT(report, pfn.n < phys->nframes && frame->use == FRAME_FILE, "object I1: a page is a FRAME_FILE",
+	           "page %#llx, pfn %#llx", (ull)pgidx, (ull)pfn.n);
+	if (pfn.n >= phys->nframes)
+		return;
+	refs = frame_refs(phys, pfn);
+	mappers = __atomic_load_n(&frame->mappers, __ATOMIC_RELAXED);
+	CHECK_THAT(report, refs >= 1 && (!quiet || refs > mappers),
+	           "object I1: the slot has one reference, each entry of a page table another",
+	           "page %#llx, pfn %#llx: %u references, %u mappers", (ull)pgidx, (ull)pfn.n, refs, mappers);
+}
+
+static void check_locked(struct ctx *ctx, struct object *object, bool quiet, struct check_report *report)
+{
+	uint64_t pgidx = 0, beyond = pages_of(object->size);
+	struct itree_node *node;
+	pfn_t pfn;
+
+	radix_check(&object->pages, report);
+	for (; radix_next(&object->pages, pgidx, &pgidx, &pfn); pgidx++) {
+		check_page(ctx, pgidx, pfn, quiet, report);
+		CHECK_THAT(report, pgidx < beyond, "object I2: no page lies beyond the size",
+		           "page %#llx, size %llu bytes", (ull)pgidx, (ull)object->size);
+	}
+	itree_check(&object->mappers, report);
+	for (node = itree_first(&object->mappers, 0, UINT64_MAX); node != NULL; node = itree_next(node, 0, UINT64_MAX))
+		CHECK_THAT(report,
+		           node->last <= OBJECT_PGIDX_MAX && container_of(node, struct mapper, node)->ops != NULL,
+		           "object I3: a mapper is a mapping of pages that can exist", "[%#llx, %#llx]",
+		           (ull)node->first, (ull)node->last);
+	CHECK_THAT(report, __atomic_load_n(&object->writers, __ATOMIC_RELAXED) >= -1,
+	           "object I4: writers are counted or denied", "%lld", (long long)object->writers);
+}
+
+void object_check(struct ctx *ctx, struct object *object, struct check_report *report)
+{
+	mutex_lock(ctx, &object->lock);
+	check_locked(ctx, object, true, report);
+	mutex_unlock(ctx, &object->lock);
+}

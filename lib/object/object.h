@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pages of one file or of one shared anonymous mapping, by page index: the place where everyone who maps,
+ * reads or writes the file meets, so that all see the same frames.
+ */
+#ifndef OBJECT_OBJECT_H
+#define OBJECT_OBJECT_H
+
+#include "base/itree.h"
+#include "base/ref.h"
+#include "base/uio.h"
+#include "object/backing.h"
+#include "object/radix.h"
+
+struct object;
+struct mapper;
+
+/** What a mapping of an object must be able to do; mm provides it. */
+struct mapper_ops {
+	/**
+	 * Take pages [first, last] away from this mapping: clear the entries, invalidate, put the frames.
+	 * With private_copies the mapping's own copies go too, as truncation demands.
+	 * Called with the object's lock held; cannot fail, allocates nothing. [first, last] lies within the mapping.
+	 * The object's size and sequence were stored before, and a full fence stands between: an entry may be
+	 * taken for absent only under its leaf lock, or where there is no leaf node. A fault, on its side, sets an
+	 * entry under the leaf lock after it has seen size and sequence unchanged there, with a full fence between
+	 * linking a new leaf node and that look.
+	 */
+	void (*zap)(struct ctx *ctx, struct mapper *mapper, uint64_t first, uint64_t last, bool private_copies);
+};
+
+/** One mapping of an object, embedded in a VMA. Its interval is in page indices. */
+struct mapper {
+	struct itree_node        node; /* o */
+	const struct mapper_ops *ops;  /* c */
+};
+
+/** Where an object's pages come from. */
+struct object_ops {
+	const char *name;
+	/**
+	 * The frame of a page, with a reference for the caller.
+	 * @param alloc  make a zeroed one if it is absent
+	 * @return 0; -ENOENT absent and not alloc; -ENXIO the page begins at or beyond the size; -ENOMEM
+	 */
+	int (*page)(struct ctx *ctx, struct object *object, uint64_t pgidx, bool alloc, pfn_t *out);
+	/**
+	 * Allocate zeroed frames for the absent pages of [first, first + n): all or none, also beyond the size.
+	 * 0 or -ENOMEM.
+	 */
+	int (*commit)(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n);
+	/**
+	 * Take up to n frames out of the slots of [*next, last], in order, with the slots' references; *next becomes
+	 * the index to go on from. Object lock held; the caller zaps the mappings before it puts the frames.
+	 * @return how many; fewer than n: there are no more
+	 */
+	size_t (*remove)(struct ctx *ctx, struct object *object, uint64_t *next, uint64_t last, pfn_t *out, size_t n);
+	/** The last reference has gone. */
+	void (*destroy)(struct ctx *ctx, struct object *object);
+};
+
+struct object {
+	struct ref               ref;
+	struct origin            origin; /* c */
+	const struct object_ops *ops;    /* c */
+	struct mutex             lock;   /* RANK_OBJECT */
+	uint64_t                 size;   /* a  bytes; written under lock */
+	uint64_t                 seq;    /* a  raised by every removal, after size is stored and before pages go */
+	struct radix             pages;  /* o */
+	struct itree             mappers; /* o */
+	int64_t                  writers; /* a  mappings that may write, or -1: none may ever be made */
+};
+
+#define OBJECT_SIZE_MAX ((uint64_t)INT64_MAX)
+/** No page of any object has a greater index. */
+#define OBJECT_PGIDX_MAX (UINT64_MAX >> PAGE_SHIFT)
+
+/** An object of shared memory: absent pages read as zeros and are made when touched. 0 or -ENOMEM. */
+int  object_create_shmem(struct ctx *ctx, uint64_t size, struct object **out);
+void object_get(struct object *object);
+/** NULL is legal. */
+void object_put(struct ctx *ctx, struct object *object);
+
+static inline uint64_t object_size(const struct object *object)
+{
+	return __atomic_load_n(&object->size, __ATOMIC_ACQUIRE);
+}
+
+static inline uint64_t object_seq(const struct object *object)
+{
+	return __atomic_load_n(&object->seq, __ATOMIC_ACQUIRE);
+}
+
+/** As object_ops.page. The caller judges the size before and, under the leaf lock, after. */
+static inline int object_page(struct ctx *ctx, struct object *object, uint64_t pgidx, bool alloc, pfn_t *out)
+{
+	return object->ops->page(ctx, object, pgidx, alloc, out);
+}
+
+/**
+ * Give the object a new size, in bytes. Shrinking, or the same size again, zeroes the tail of the last page, removes
+ * the pages beyond and takes them from every mapping, private copies included; it cannot fail. Growing changes the
+ * size only. The inode's lock (or none else growing) serialises callers.
+ */
+void object_resize(struct ctx *ctx, struct object *object, uint64_t size);
+/**
+ * Allocate the absent pages that cover bytes [start, end): all or none. Pages beyond the size stay unreachable until
+ * object_resize has grown it; a caller who commits those holds the inode's lock over both. 0 or -ENOMEM.
+ */
+int object_commit(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end);
+
+/** Pages present. A snapshot. */
+uint64_t object_pages(struct ctx *ctx, struct object *object);
+
+/**
+ * Copy out of the object, up to its size; absent pages read as zeros and stay absent.
+ * @return bytes moved, 0 at or past the end; -EFAULT if the first byte cannot be stored
+ */
+ssize_t object_read(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio);
+/**
+ * Copy into the object, making pages as needed and growing the size with each page done.
+ * The inode's lock is held. @return bytes moved; -EFAULT, -ENOMEM, -EFBIG (at OBJECT_SIZE_MAX) if none could be
+ */
+ssize_t object_write(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio);
+
+/** One more mapping that may write: 0 or -EPERM. */
+int object_writer_get(struct object *object);
+/** One more for a mapping that is being split or copied, which may write already. */
+void object_writer_dup(struct object *object);
+void object_writer_put(struct object *object);
+/** Forbid writing mappings for ever: 0, or -EBUSY while there are any. Idempotent. */
+int object_deny_writers(struct object *object);
+
+/** Put a mapping of pages [first, last] on the object's list, and take it off; object lock not held. */
+void object_map(struct ctx *ctx, struct object *object, struct mapper *mapper, uint64_t first, uint64_t last);
+void object_unmap(struct ctx *ctx, struct object *object, struct mapper *mapper);
+
+void object_check(struct ctx *ctx, struct object *object, struct check_report *report);
+
+#endif

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The radix tree: its root, finding a slot, making the nodes on the way to it, visiting a range.
+ *
+ *   address   47..39   38..30   29..21   20..12   11..0
+ *   node      root     upper    upper    leaf     (byte)
+ *   shift     39       30       21       12
+ *
+ * I1  a hooked node is a frame of use FRAME_TABLE with one reference, that of the entry that points to it
+ * I2  an entry above the leaves is 0, or a table's pfn with exactly table_bits
+ * I3  an absent entry is 0
+ * I4  nothing hangs on the root's upper half: user addresses lie below PT_SPAN
+ * I5  nodes = nodes reachable from the root, itself included
+ *
+ * Locking: hooking a node takes none: whoever's compare-exchange comes first has made it, the others free theirs.
+ * A node appears only zeroed; its absence may be seen too late but never its half. Nodes are unhooked only under the
+ * map lock held exclusive (detach.c). Leaf entries are guarded by the lock in their node's struct frame.
+ * Linux: mm/memory.c (__pte_alloc), mm/pagewalk.c. Not modelled: huge entries, five levels.
+ */
+#include "pgtable/node.h"
+
+#include <errno.h>
+
+/** Where a walk ends: at the leaf entry, or at an absent entry above it. */
+struct stop {
+	pte_t *entry;
+	pfn_t node;
+	unsigned shift; /* of the node */
+};
+
+int pt_init(struct ctx *ctx, struct pgtable *pt, const struct pte_format *format)
+{
+	*pt = (struct pgtable){ .format = format, .phys = ctx->env->phys, .nodes = 1 };
+	return frame_alloc(ctx, FRAME_TABLE, FRAME_ZERO, &pt->root);
+}
+
+static struct stop walk(const struct pgtable *pt, ksim_addr addr)
+{
+	struct stop at = { .node = pt->root };
+
+	for (at.shift = PT_ROOT_SHIFT;; at.shift -= PT_INDEX_BITS) {
+		pte_t pte;
+
+		at.entry = &node_entries(pt, at.node)[node_index(addr, at.shift)];
+		if (at.shift == PT_LEAF_SHIFT)
+			return at;
+		pte = pte_read(at.entry);
+		if (!pte_present(pte))
+			return at;
+		at.node = pte_pfn(pte);
+	}
+}
+
+static struct pt_slot slot_of(const struct pgtable *pt, struct stop at)
+{
+	return (struct pt_slot){ .entry = at.entry, .node = frame_of(pt->phys, at.node) };
+}
+
+bool pt_find(const struct pgtable *pt, ksim_addr addr, struct pt_slot *slot)
+{
+	struct stop at = walk(pt, addr);
+
+	KSIM_ASSERT(NULL, addr < PT_SPAN, "a slot's address is a user address", "%#llx", (unsigned long long)addr);
+	if (at.shift != PT_LEAF_SHIFT)
+		return false;
+	*slot = slot_of(pt, at);
+	return true;
+}
+
+/** Make a node and hook it, unless somebody else has hooked one meanwhile. */
+static int hook_node(struct ctx *ctx, struct pgtable *pt, pte_t *entry)
+{
+	pfn_t node;
+	int err = frame_alloc(ctx, FRAME_TABLE, FRAME_ZERO, &node);
+
+	if (err < 0)
+		return err;
+	if (pte_compare_exchange(entry, PTE_NONE, (pte_t){ node.n << PAGE_SHIFT | pt->format->table_bits }))
+		__atomic_fetch_add(&pt->nodes, 1, __ATOMIC_RELAXED);
+	else
+		frame_put(ctx, node);
+	return 0;
+}
+
+int pt_ensure(struct ctx *ctx, struct pgtable *pt, ksim_addr addr, struct pt_slot *slot)
+{
+	KSIM_ASSERT(ctx, addr < PT_SPAN, "a slot's address is a user address", "%#llx", (unsigned long long)addr);
+	for (;;) {
+		struct stop at = walk(pt, addr);
+		int err;
+
+		if (at.shift == PT_LEAF_SHIFT) {
+			*slot = slot_of(pt, at);
+			return 0;
+		}
+		err = hook_node(ctx, pt, at.entry);
+		if (err < 0)
+			return err;
+	}
+}
+
+int pt_for_each_leaf(struct ctx *ctx, struct pgtable *pt, ksim_addr start, ksim_addr end, pt_leaf_fn *fn, void *arg)
+{
+	KSIM_ASSERT(ctx, (start | end) % PAGE_BYTES == 0 && end <= PT_SPAN,
+	            "a visited range is pages of user addresses", "[%#llx, %#llx)", (unsigned long long)start,
+	            (unsigned long long)end);
+	while (start < end) {
+		struct stop at = walk(pt, start);
+		ksim_addr next;
+		int result;
+
+		if (at.shift != PT_LEAF_SHIFT) {
+			start = entry_end(start, at.shift);
+			continue;
+		}
+		next = MIN(entry_end(start, PT_LEAF_SHIFT + PT_INDEX_BITS), end);
+		result = fn(ctx, pt, slot_of(pt, at), start, (next - start) >> PAGE_SHIFT, arg);
+		if (result != 0)
+			return result;
+		start = next;
+	}
+	return 0;
+}

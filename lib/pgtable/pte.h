@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page-table entries as the simulated architecture encodes them.
+ *
+ * Common to both and relied on everywhere: bit 0 = present, bits 12 to 47 = frame number, an absent entry is
+ * 0, a table is 512 entries of 8 bytes, four levels of 9 bits over 12. So a walk needs no architecture; only
+ * making an entry and reading its permissions does.
+ */
+#ifndef PGTABLE_PTE_H
+#define PGTABLE_PTE_H
+
+#include "phys/phys.h"
+
+typedef struct {
+	uint64_t bits;
+} pte_t;
+
+#define PTE_NONE     ((pte_t){ 0 })
+#define PTE_PRESENT  UINT64_C(1)
+#define PTE_PFN_MASK UINT64_C(0x0000fffffffff000)
+
+/** What a leaf entry says, in words of no architecture. */
+enum {
+	PTE_READ = 1,  /* user may load */
+	PTE_WRITE = 2, /* user may store, if PTE_READ is set too */
+	PTE_EXEC = 4,
+	PTE_ACCESSED = 8,
+	PTE_DIRTY = 16,
+};
+
+/** The encoding of one architecture. */
+struct pte_format {
+	const char *name;    /* "x86_64", "aarch64" */
+	uint64_t table_bits; /* of an entry that points to a table, beside its pfn */
+	uint64_t leaf_bits;  /* always set in a leaf */
+	/* Encode flags PTE_READ..PTE_DIRTY; the pfn and leaf_bits are added by pte_make. */
+	uint64_t (*encode)(unsigned flags);
+	unsigned (*decode)(uint64_t bits);
+	/* For pte_allows: user_bit and write_bit are set to allow, noexec_bit is set to deny. */
+	uint64_t user_bit;
+	uint64_t write_bit;
+	uint64_t noexec_bit;
+};
+
+extern const struct pte_format pte_x86_64;
+extern const struct pte_format pte_aarch64;
+
+static inline const struct pte_format *pte_format_of(enum ksim_arch arch)
+{
+	return arch == KSIM_ARCH_AARCH64 ? &pte_aarch64 : &pte_x86_64;
+}
+
+static inline bool pte_present(pte_t pte)
+{
+	return pte.bits & PTE_PRESENT;
+}
+
+static inline pfn_t pte_pfn(pte_t pte)
+{
+	return (pfn_t){ (pte.bits & PTE_PFN_MASK) >> PAGE_SHIFT };
+}
+
+static inline pte_t pte_make(const struct pte_format *format, pfn_t pfn, unsigned flags)
+{
+	return (pte_t){ pfn.n << PAGE_SHIFT | format->leaf_bits | format->encode(flags) };
+}
+
+static inline unsigned pte_flags(const struct pte_format *format, pte_t pte)
+{
+	return format->decode(pte.bits);
+}
+
+/** Whether the entry is present and lets a user do all of `access`, some of PTE_READ, PTE_WRITE and PTE_EXEC. */
+static inline bool pte_allows(const struct pte_format *format, pte_t pte, unsigned access)
+{
+	uint64_t must = PTE_PRESENT;
+	uint64_t must_not = 0;
+
+	if (access & (PTE_READ | PTE_WRITE))
+		must |= format->user_bit;
+	if (access & PTE_WRITE)
+		must |= format->write_bit;
+	if (access & PTE_EXEC)
+		must_not |= format->noexec_bit;
+	return (pte.bits & (must | must_not)) == must;
+}
+
+#endif

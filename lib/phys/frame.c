@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Frames in use: references, accounts, content.
+ *
+ * A frame is taken and marked under the allocator's lock; its content is verified and zeroed after that, and
+ * poisoned before it is given back, so no page is ever filled under the lock.
+ *
+ * A frame is charged to ctx->owner and remembers that account's id, for the last reference may be dropped by somebody
+ * else: a page of a file by whoever truncates it, a page that fork shared by the child. The usual case, that the owner
+ * itself frees it, needs no lock. Otherwise the account is looked up by id; when it has ended, its counts have gone to
+ * the machine's own account, and the frame comes off there.
+ *
+ * I1  a frame in use has at least one reference; its last put frees it, and no page table points to it then
+ * I2  a frame in use counts once on one account: that of its `owner`, or the machine's own if that has ended
+ *
+ * Locking: phys->lock to take and give; references are atomic; no other lock is held for accounts but their own leaf.
+ * Linux: mm/page_alloc.c, include/linux/page_ref.h, mm/memcontrol.c. Not modelled: folios, limits of an account.
+ */
+#include "phys/phys.h"
+
+#include <errno.h>
+
+#include "base/rawcopy.h"
+#include "phys/buddy.h"
+#include "phys/poison.h"
+
+static void charge(struct owner *owner, enum frame_use use, long n)
+{
+	census_add(owner, CENSUS_FRAME, n);
+	if (use == FRAME_TABLE)
+		census_add(owner, CENSUS_TABLE, n);
+}
+
+static void uncharge(struct ctx *ctx, uint32_t id, enum frame_use use)
+{
+	struct env *env = ctx->env;
+
+	if (likely(id == ctx->owner->id)) {
+		charge(ctx->owner, use, -1);
+		return;
+	}
+	census_add_to(&env->owners, id, &env->self, CENSUS_FRAME, -1);
+	if (use == FRAME_TABLE)
+		census_add_to(&env->owners, id, &env->self, CENSUS_TABLE, -1);
+}
+
+/** Frames that were just taken become the caller's. */
+static void mark_used_locked(struct phys *phys, uint64_t pfn, uint64_t n, enum frame_use use, uint32_t owner)
+{
+	for (struct frame *frame = &phys->frames[pfn]; n > 0; n--, frame++) {
+		frame->refs = 1;
+		frame->mappers = 0;
+		frame->owner = owner;
+		frame->use = (uint8_t)use;
+	}
+}
+
+int frame_alloc(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out)
+{
+	return frame_alloc_block(ctx, use, 0, flags, out);
+}
+
+int frame_alloc_block(struct ctx *ctx, enum frame_use use, unsigned order, unsigned flags, pfn_t *first)
+{
+	struct phys *phys = ctx->env->phys;
+	uint64_t n = UINT64_C(1) << order;
+	uint64_t pfn;
+
+	KSIM_ASSERT(ctx, order < FRAME_ORDERS, "a block's order is below FRAME_ORDERS", "order %u", order);
+	if (env_fails(ctx, FAIL_FRAME))
+		return -ENOMEM;
+	mutex_lock(ctx, &phys->lock);
+	pfn = buddy_take_locked(phys, order);
+	if (likely(pfn != 0))
+		mark_used_locked(phys, pfn, n, use, ctx->owner->id);
+	mutex_unlock(ctx, &phys->lock);
+	if (pfn == 0)
+		return -ENOMEM;
+	charge(ctx->owner, use, (long)n);
+	for (uint64_t i = 0; i < n; i++)
+		poison_lift(ctx, phys, (pfn_t){ pfn + i }, flags);
+	first->n = pfn;
+	return 0;
+}
+
+int frame_alloc_many(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out, size_t n)
+{
+	struct phys *phys = ctx->env->phys;
+
+	for (size_t i = 0; i < n; i++)
+		if (env_fails(ctx, FAIL_FRAME))
+			return -ENOMEM;
+	mutex_lock(ctx, &phys->lock);
+	if (phys->nfree < n) {
+		mutex_unlock(ctx, &phys->lock);
+		return -ENOMEM;
+	}
+	for (size_t done = 0; done < n;) {
+		uint64_t got;
+		uint64_t pfn = buddy_take_run_locked(phys, n - done, &got);
+
+		KSIM_ASSERT(ctx, pfn != 0, "nfree frames can be allocated", "%zu of %zu, nfree %llu", done, n,
+		            (unsigned long long)phys->nfree);
+		mark_used_locked(phys, pfn, got, use, ctx->owner->id);
+		while (got-- > 0)
+			out[done++].n = pfn++;
+	}
+	mutex_unlock(ctx, &phys->lock);
+	charge(ctx->owner, use, (long)n);
+	for (size_t i = 0; i < n; i++)
+		poison_lift(ctx, phys, out[i], flags);
+	return 0;
+}
+
+void frame_get(struct phys *phys, pfn_t pfn)
+{
+	uint32_t was = __atomic_fetch_add(&frame_of(phys, pfn)->refs, 1, __ATOMIC_RELAXED);
+
+	KSIM_ASSERT(NULL, was != 0 && was != UINT32_MAX && frame_of(phys, pfn)->use > FRAME_RESERVED,
+	            "a reference is taken of a frame in use", "pfn %#llx, use %u, references %u",
+	            (unsigned long long)pfn.n, frame_of(phys, pfn)->use, was);
+}
+
+static void free_frame(struct ctx *ctx, struct phys *phys, pfn_t pfn)
+{
+	struct frame *frame = frame_of(phys, pfn);
+	enum frame_use use = frame->use;
+
+	KSIM_ASSERT(ctx, frame->mappers == 0, "a frame is freed unmapped and unlocked",
+	            "pfn %#llx, use %u, mappers or lock %u", (unsigned long long)pfn.n, use, frame->mappers);
+	uncharge(ctx, frame->owner, use);
+	poison_frame(phys, pfn);
+	mutex_lock(ctx, &phys->lock);
+	frame->use = FRAME_FREE;
+	frame->recycled = true;
+	buddy_give_locked(phys, pfn.n);
+	mutex_unlock(ctx, &phys->lock);
+}
+
+void frame_put(struct ctx *ctx, pfn_t pfn)
+{
+	struct phys *phys = ctx->env->phys;
+	uint32_t was;
+
+	KSIM_ASSERT(ctx, pfn.n < phys->nframes && frame_of(phys, pfn)->use > FRAME_RESERVED,
+	            "a reference is put of a frame in use", "pfn %#llx", (unsigned long long)pfn.n);
+	was = __atomic_fetch_sub(&frame_of(phys, pfn)->refs, 1, __ATOMIC_ACQ_REL);
+	KSIM_ASSERT(ctx, was != 0, "a reference is put once", "pfn %#llx", (unsigned long long)pfn.n);
+	if (was == 1)
+		free_frame(ctx, phys, pfn);
+}
+
+void frame_copy(const struct phys *phys, pfn_t to, pfn_t from)
+{
+	raw_copy(frame_ptr(phys, to), frame_ptr(phys, from), PAGE_BYTES);
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The RAM of one machine: its making and its end.
+ *
+ * RAM and the array of struct frame are reserved from the host and not touched, so the size of a machine costs
+ * nothing until it is used. The array's zeros mean "free, never used".
+ *
+ * I1  pfn 0 is FRAME_RESERVED for ever, so that 0 can mean "no frame" in lists and entries
+ * I2  every pfn fits 32 bits, so that a link fits a struct frame
+ *
+ * Locking: none here but for the count. See buddy.c for which frames are free, frame.c for those in use.
+ * Linux: mm/memblock.c, mm/mm_init.c.
+ */
+#include "phys/phys.h"
+
+#include <errno.h>
+
+#include "host/kmem.h"
+#include "host/memory.h"
+#include "phys/poison.h"
+
+#define FRAMES_MIN 16
+#define FRAMES_MAX (UINT64_C(1) << 32)
+
+_Static_assert(sizeof(struct frame) == 16, "a frame costs 16 bytes");
+
+static size_t frames_bytes(uint64_t nframes)
+{
+	return nframes * sizeof(struct frame);
+}
+
+int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out)
+{
+	uint64_t nframes = ram_bytes >> PAGE_SHIFT;
+	struct phys *phys;
+	struct ctx ctx;
+
+	if (ram_bytes % PAGE_BYTES != 0 || nframes < FRAMES_MIN || nframes > FRAMES_MAX)
+		return -EINVAL;
+	ctx_init(&ctx, env, "boot");
+	phys = kmem_alloc(&ctx, sizeof(*phys));
+	if (phys == NULL)
+		return -ENOMEM;
+	phys->ram = host_reserve(ram_bytes);
+	if (phys->ram == NULL)
+		goto undo_phys;
+	phys->frames = host_reserve(frames_bytes(nframes));
+	if (phys->frames == NULL)
+		goto undo_ram;
+	mutex_init(&phys->lock, RANK_FRAME);
+	phys->nframes = nframes;
+	phys->frames[0].use = FRAME_RESERVED;
+	phys->virgin = 1;
+	phys->nfree = nframes - 1;
+	phys->env = env;
+	phys->poison = env->poison;
+	env->phys = phys;
+	*out = phys;
+	return 0;
+undo_ram:
+	host_release(phys->ram, ram_bytes);
+undo_phys:
+	kmem_free(env, phys, sizeof(*phys));
+	return -ENOMEM;
+}
+
+void phys_destroy(struct phys *phys)
+{
+	if (phys == NULL)
+		return;
+	poison_forget(phys);
+	host_release(phys->frames, frames_bytes(phys->nframes));
+	host_release(phys->ram, phys->nframes << PAGE_SHIFT);
+	mutex_fini(&phys->lock);
+	phys->env->phys = NULL;
+	kmem_free(phys->env, phys, sizeof(*phys));
+}
+
+uint64_t phys_free_frames(struct ctx *ctx)
+{
+	struct phys *phys = ctx->env->phys;
+	uint64_t nfree;
+
+	mutex_lock(ctx, &phys->lock);
+	nfree = phys->nfree;
+	mutex_unlock(ctx, &phys->lock);
+	return nfree;
+}

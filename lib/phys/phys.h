@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Simulated RAM: one host allocation, and beside it one struct frame for each 4096 bytes.
+ */
+#ifndef PHYS_PHYS_H
+#define PHYS_PHYS_H
+
+#include "base/env.h"
+#include "base/util.h"
+#include "host/lock.h"
+
+typedef struct ksim_pfn pfn_t;
+
+#define PFN_NONE     ((pfn_t){ 0 })
+#define FRAME_ORDERS 10 /* 0 to 9: 4 KiB to 2 MiB */
+
+/** What a frame is used for. */
+enum frame_use {
+	FRAME_FREE,     /* in the allocator: on a list, or above virgin */
+	FRAME_RESERVED, /* pfn 0 */
+	FRAME_ANON,     /* private memory of one or, after fork, several processes */
+	FRAME_FILE,     /* a page of an object */
+	FRAME_TABLE,    /* a page-table node */
+};
+
+/**
+ * One frame, 16 bytes. Which members hold follows from `use`. All zero is a free frame that was never used.
+ *
+ * a atomic; f the frame allocator's lock; p who detached the node; c constant while in use
+ */
+struct frame {
+	union {
+		uint32_t refs; /* a  in use: references; the last put frees */
+		uint32_t prev; /* f  free: previous of its order's list, a pfn, 0 = none */
+	};
+	union {
+		uint32_t mappers;   /* a  ANON, FILE: entries of page tables that point here */
+		uint32_t node_lock; /* a  TABLE, hooked: the leaf lock, a spin word */
+		uint32_t link;      /* p  TABLE, detached: next of the list of nodes to free, a pfn */
+		uint32_t next;      /* f  free: next of its order's list */
+	};
+	uint32_t owner;    /* c  in use: id of the account that allocated it (see origin.h) */
+	uint8_t use;       /* f  enum frame_use; its holder may read it too */
+	uint8_t order;     /* f  head of a free block: its order */
+	uint16_t recycled; /* f  was freed before: its content is no longer the host's zeros */
+};
+
+struct phys {
+	struct mutex lock;                /* RANK_FRAME: all f members, lists, virgin, nfree */
+	char *ram;                        /* c  host address of pfn 0 */
+	struct frame *frames;             /* c  indexed by pfn */
+	uint64_t nframes;                 /* c  pfn 0 included */
+	uint64_t virgin;                  /* f  frames from here on were never used and are on no list */
+	uint64_t nfree;                   /* f  frames that can be allocated, those above virgin included */
+	uint32_t free_head[FRAME_ORDERS]; /* f  first free block of each order, a pfn */
+	struct env *env;                  /* c */
+	bool poison;                      /* c */
+};
+
+/** ram_bytes: a multiple of a page, from 16 to 2^32 pages. 0, -EINVAL, -ENOMEM. Sets env->phys. */
+int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out);
+/** Frames may still be in use; NULL is legal. Clears env->phys. */
+void phys_destroy(struct phys *phys);
+
+/** Frames that could be allocated now. A snapshot. */
+uint64_t phys_free_frames(struct ctx *ctx);
+/** Frames in all that can ever be allocated (pfn 0 is not among them). */
+static inline uint64_t phys_total_frames(const struct phys *phys)
+{
+	return phys->nframes - 1;
+}
+
+#define FRAME_ZERO 1u /* zeroed; else its content is undefined (poisoned) */
+
+/** Each byte of a freed frame, and of a new one that is not zeroed, when env->poison is set. */
+#define FRAME_POISON 0xdb
+
+/**
+ * Allocate one frame with one reference, charged to ctx->owner. Asks env_fails(FAIL_FRAME) first.
+ * @return 0 or -ENOMEM
+ */
+int frame_alloc(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out);
+/**
+ * Allocate n frames, each with one reference of its own, contiguous where that is possible without
+ * effort: all or none. One FAIL_FRAME question per frame. Any lock rank above RANK_FRAME may be held.
+ * @return 0 or -ENOMEM
+ */
+int frame_alloc_many(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out, size_t n);
+/**
+ * Allocate an aligned block of 2^order frames, order < FRAME_ORDERS; each frame has a reference of its own.
+ * One FAIL_FRAME question.
+ * @return 0 or -ENOMEM
+ */
+int frame_alloc_block(struct ctx *ctx, enum frame_use use, unsigned order, unsigned flags, pfn_t *first);
+
+/** The caller has a reference already, or a lock under which the last one cannot go. */
+void frame_get(struct phys *phys, pfn_t pfn);
+/** Drop a reference; the last one poisons and frees the frame, at once. */
+void frame_put(struct ctx *ctx, pfn_t pfn);
+
+static inline struct frame *frame_of(const struct phys *phys, pfn_t pfn)
+{
+	return &phys->frames[pfn.n];
+}
+
+static inline pfn_t frame_pfn(const struct phys *phys, const struct frame *frame)
+{
+	return (pfn_t){ (uint64_t)(frame - phys->frames) };
+}
+
+/** Host address of a frame's 4096 bytes. */
+static inline void *frame_ptr(const struct phys *phys, pfn_t pfn)
+{
+	return phys->ram + (pfn.n << PAGE_SHIFT);
+}
+
+static inline uint32_t frame_refs(const struct phys *phys, pfn_t pfn)
+{
+	return __atomic_load_n(&frame_of(phys, pfn)->refs, __ATOMIC_ACQUIRE);
+}
+
+/** Copy a whole frame; other processes may store to the source meanwhile. */
+void frame_copy(const struct phys *phys, pfn_t to, pfn_t from);
+
+/** Validator; exact when no call is under way. */
+void phys_check(struct phys *phys, struct check_report *report);
+
+#endif

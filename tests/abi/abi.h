@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the tests of Linux's promises are written in: one source, several kernels under it.
+ *
+ * Built plainly (abi_linux.c) the x_ calls are libc's and the kernel is the host's: the oracle. Built with -DABI_SOFT
+ * (abi_soft.c) they are ksim's, each test on a freshly booted machine, inside a process called "abi". Flags, structs
+ * and errno values are the host's in both.
+ *
+ * An addr_t is where a mapping lies: loads and stores go through ld8(), st8() and so on, and ubuf() makes it a buffer
+ * for a call. Other processes are functions that run in a child: they share nothing with the test but what they
+ * inherit, so they speak by their exit code, by sockets and by shared mappings. Memory of the program itself is not a
+ * channel: the host's child has a copy of it.
+ */
+#ifndef ABI_H
+#define ABI_H
+
+#include "harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PAGE = 4096, NFDS_LIMIT = 1024 };
+
+#ifdef ABI_SOFT
+#include <ksim/ksim.h>
+
+typedef ksim_addr addr_t;
+
+#define ABI_CALL(name) ksim_##name
+#define x_exit         ksim_exit
+#define NO_MAPPING     KSIM_MAP_FAILED
+#define x_mmap         ksim_mmap
+#define x_munmap       ksim_munmap
+#define x_mprotect     ksim_mprotect
+#define x_fork_into    ksim_fork_into
+
+static inline void *ubuf(addr_t addr)
+{
+	return ksim_user(addr);
+}
+
+#define ABI_ACCESSORS(bits)                                            \
+	static inline uint##bits##_t ld##bits(addr_t addr)             \
+	{                                                              \
+		return ksim_load##bits(addr);                          \
+	}                                                              \
+	static inline void st##bits(addr_t addr, uint##bits##_t value) \
+	{                                                              \
+		ksim_store##bits(addr, value);                         \
+	}
+#else
+typedef uintptr_t addr_t;
+
+#define ABI_CALL(name) name
+#define x_exit         _exit
+#define NO_MAPPING     ((addr_t)-1)
+
+static inline addr_t x_mmap(addr_t hint, size_t len_bytes, int prot, int flags, int fd, off_t offset)
+{
+	return (addr_t)mmap((void *)hint, len_bytes, prot, flags, fd, offset);
+}
+
+static inline int x_munmap(addr_t addr, size_t len_bytes)
+{
+	return munmap((void *)addr, len_bytes);
+}
+
+static inline int x_mprotect(addr_t addr, size_t len_bytes, int prot)
+{
+	return mprotect((void *)addr, len_bytes, prot);
+}
+
+/** fork(); the child starts in fn and exits with what it returns. */
+pid_t x_fork_into(int (*fn)(void *), void *arg);
+
+static inline void *ubuf(addr_t addr)
+{
+	return (void *)addr;
+}
+
+/* Any alignment, and any address: it is the kernel that judges it, not a sanitizer. */
+#define ABI_ACCESSORS(bits)                                                                                      \
+	typedef volatile uint##bits##_t __attribute__((aligned(1), may_alias)) any##bits;                        \
+	__attribute__((no_sanitize("undefined"))) static inline uint##bits##_t ld##bits(addr_t addr)             \
+	{                                                                                                        \
+		return *(any##bits *)addr;                                                                       \
+	}                                                                                                        \
+	__attribute__((no_sanitize("undefined"))) static inline void st##bits(addr_t addr, uint##bits##_t value) \
+	{                                                                                                        \
+		*(any##bits *)addr = value;                                                                      \
+	}
+#endif
+
+ABI_ACCESSORS(8)
+ABI_ACCESSORS(16)
+ABI_ACCESSORS(32)
+ABI_ACCESSORS(64)
+
+#define x_memfd_create ABI_CALL(memfd_create)
+#define x_ftruncate    ABI_CALL(ftruncate)
+#define x_fallocate    ABI_CALL(fallocate)
+#define x_read         ABI_CALL(read)
+#define x_write        ABI_CALL(write)
+#define x_pread        ABI_CALL(pread)
+#define x_pwrite       ABI_CALL(pwrite)
+#define x_lseek        ABI_CALL(lseek)
+#define x_fstat        ABI_CALL(fstat)
+#define x_open         ABI_CALL(open)
+#define x_close        ABI_CALL(close)
+#define x_dup          ABI_CALL(dup)
+#define x_fcntl        ABI_CALL(fcntl)
+#define x_socket       ABI_CALL(socket)
+#define x_socketpair   ABI_CALL(socketpair)
+#define x_bind         ABI_CALL(bind)
+#define x_listen       ABI_CALL(listen)
+#define x_accept       ABI_CALL(accept)
+#define x_accept4      ABI_CALL(accept4)
+#define x_connect      ABI_CALL(connect)
+#define x_shutdown     ABI_CALL(shutdown)
+#define x_send         ABI_CALL(send)
+#define x_recv         ABI_CALL(recv)
+#define x_sendmsg      ABI_CALL(sendmsg)
+#define x_recvmsg      ABI_CALL(recvmsg)
+#define x_getpid       ABI_CALL(getpid)
+#define x_wait         ABI_CALL(wait)
+#define x_waitpid      ABI_CALL(waitpid)
+#define x_sigaction    ABI_CALL(sigaction)
+
+/** Major * 1000 + minor of the Linux whose behaviour is expected. */
+int linux_release(void);
+
+/* What every variant provides (abi_linux.c, abi_soft.c). */
+
+/** Run fn in a child made by fork, to its end. @return its exit code, or -signo if a signal killed it. */
+int in_child(int (*fn)(void *), void *arg);
+
+/** The same at the same time as the caller; child_join waits for the end and returns what in_child does. */
+struct child;
+struct child *child_start(int (*fn)(void *), void *arg);
+int child_join(struct child *child);
+
+/** A path that no file has yet; whatever a test leaves there is removed after it. */
+void fresh_path(char *path, size_t size);
+
+/** In a child: say what did not hold, and give the exit code 1. */
+#define CHILD_EXPECT(cond)                                                                                           \
+	do {                                                                                                         \
+		if (!(cond)) {                                                                                       \
+			fprintf(stderr, "# %s:%d: in the child: %s (errno %d)\n", __FILE__, __LINE__, #cond, errno); \
+			return 1;                                                                                    \
+		}                                                                                                    \
+	} while (0)
+
+#ifdef ABI_SOFT
+/** The machine of the running test, and the architecture that the environment asks for. */
+struct ksim_machine *soft_machine(void);
+enum ksim_arch soft_arch(void);
+#endif
+
+/* Helpers that are the same everywhere (abi_helpers.c). They SETUP: a test goes on only if they worked. */
+
+/** signo 0: the access went through. */
+struct fault {
+	int signo;
+	int code;
+	addr_t addr;
+};
+
+struct fault probe_ld8(addr_t addr, uint8_t *value);
+struct fault probe_st8(addr_t addr, uint8_t value);
+struct fault probe_ld64(addr_t addr, uint64_t *value);
+struct fault probe_st64(addr_t addr, uint64_t value);
+
+/** A one-byte load (or store) raises that signal with that code and exactly that address. */
+#define EXPECT_LOAD_FAULTS(where, sig, sicode)  EXPECT_FAULT(probe_ld8((where), NULL), (where), sig, sicode)
+#define EXPECT_STORE_FAULTS(where, sig, sicode) EXPECT_FAULT(probe_st8((where), 1), (where), sig, sicode)
+#define EXPECT_FAULT(probe, where, sig, sicode)                                                                  \
+	do {                                                                                                     \
+		struct fault seen = (probe);                                                                     \
+		EXPECT_MSG(seen.signo == (sig) && seen.code == (sicode) && seen.addr == (where),                 \
+		           "signal %d, code %d, address 0x%llx; expected %s, %s, 0x%llx", seen.signo, seen.code, \
+		           (unsigned long long)seen.addr, #sig, #sicode, (unsigned long long)(where));           \
+	} while (0)
+
+/** A memfd that may be sealed, close-on-exec, of that many pages. */
+int memfd(int npages);
+/** A new description of the same file, through /proc/self/fd. */
+int reopen(int fd, int flags);
+addr_t map_shared(int fd, int npages, int prot);
+addr_t map_private(int fd, int npages, int prot);
+/** flags: MAP_SHARED or MAP_PRIVATE. */
+addr_t map_anonymous(int npages, int prot, int flags);
+void unmap(addr_t addr, int npages);
+/** A page at which nothing is mapped; nobody maps anything there until the next mmap. */
+addr_t unmapped_page(void);
+off_t size_of(int fd);
+int seals_of(int fd);
+/** The byte at an offset of a file, or -1 past its end. */
+int byte_at(int fd, off_t offset);
+/** Pattern i, i + 1, ... into a buffer. */
+void fill_pattern(unsigned char *buf, size_t len_bytes, unsigned first);
+/** The lowest fd number that is free. */
+int lowest_free_fd(void);
+
+/** Take every free fd number but n. */
+struct fd_hog {
+	int nfds;
+	int fds[NFDS_LIMIT];
+};
+void hog_fds(struct fd_hog *hog, int nleft);
+void unhog_fds(struct fd_hog *hog);
+
+/* Sockets: all AF_UNIX, SOCK_STREAM. */
+void stream_pair(int ends[2]);
+void close_pair(const int ends[2]);
+socklen_t abstract_address(struct sockaddr_un *address);
+socklen_t path_address(struct sockaddr_un *address);
+/** A listening socket at a fresh abstract address. */
+int listener(struct sockaddr_un *address, socklen_t *len, int backlog);
+int connected_to(const struct sockaddr_un *address, socklen_t len);
+
+/** Send len bytes with nfds fds attached; what sendmsg returns. */
+ssize_t send_with_fds(int sock, const void *data, size_t len, const int *fds, int nfds, int flags);
+
+/** What one recvmsg gave. */
+struct arrival {
+	ssize_t n; /* what recvmsg returned */
+	int err;   /* errno if -1 */
+	int flags; /* msg_flags */
+	int nfds;
+	int fds[256];
+	size_t controllen;
+};
+
+/** recvmsg into a buffer, with room for nfds_max fds (0: no control buffer). */
+struct arrival receive(int sock, void *data, size_t len, int nfds_max, int flags);
+void close_arrival(struct arrival *arrival);
+/** Send one byte with one fd. */
+void send_one(int sock, char byte, int fd);
+/** Do both refer to the same open file description? By their offset: only for memfds. */
+bool same_description(int a, int b);
+
+#endif

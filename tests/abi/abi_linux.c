@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The host kernel under the tests of Linux's promises: it is the oracle, so a failure here is a wrong test.
+ *
+ * All tests may run in one process, so each finds and leaves the process as it was: the limit of open files is lowered
+ * to ksim's default for the length of a test, and what it bound in the file system is removed after it.
+ */
+#include "abi.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+
+static struct rlimit nofile_before;
+static char directory[64]; /* of this test's paths, "" until one is asked for */
+static pid_t directory_owner;
+static int npaths;
+
+static const int crash_signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGPIPE, SIGTERM };
+enum { NCRASH_SIGNALS = sizeof(crash_signals) / sizeof(crash_signals[0]) };
+static struct sigaction crash_actions[NCRASH_SIGNALS]; /* that stood at the start of the test */
+
+int linux_release(void)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	uname(&name);
+	if (sscanf(name.release, "%d.%d", &major, &minor) != 2)
+		return 0;
+	return major * 1000 + minor;
+}
+
+/* Children. */
+
+/* A crash of a child is a result, not a crash of the program: the handlers that both test forms installed must not see
+ * it. A handler that the test put in their place is inherited. */
+static void forget_handlers(void)
+{
+	struct sigaction now, fresh = { .sa_handler = SIG_DFL };
+
+	for (size_t i = 0; i < NCRASH_SIGNALS; i++)
+		if (sigaction(crash_signals[i], NULL, &now) == 0 && now.sa_sigaction == crash_actions[i].sa_sigaction)
+			sigaction(crash_signals[i], &fresh, NULL);
+}
+
+pid_t x_fork_into(int (*fn)(void *), void *arg)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid != 0)
+		return pid;
+	forget_handlers();
+	_exit(fn(arg));
+}
+
+static int end_of(pid_t pid)
+{
+	int status;
+	pid_t waited;
+
+	do
+		waited = waitpid(pid, &status, 0);
+	while (waited < 0 && errno == EINTR);
+	SETUP(waited == pid);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int in_child(int (*fn)(void *), void *arg)
+{
+	pid_t pid = x_fork_into(fn, arg);
+
+	SETUP(pid > 0);
+	return end_of(pid);
+}
+
+struct child {
+	pid_t pid;
+};
+
+struct child *child_start(int (*fn)(void *), void *arg)
+{
+	struct child *child = malloc(sizeof(*child));
+
+	SETUP(child != NULL);
+	child->pid = x_fork_into(fn, arg);
+	SETUP(child->pid > 0);
+	return child;
+}
+
+int child_join(struct child *child)
+{
+	pid_t pid = child->pid;
+
+	free(child);
+	return end_of(pid);
+}
+
+/* Paths. */
+
+void fresh_path(char *path, size_t size)
+{
+	if (directory[0] == '\0') {
+		const char *tmp = getenv("TMPDIR");
+
+		if (tmp == NULL || strlen(tmp) > 30)
+			tmp = "/tmp";
+		snprintf(directory, sizeof(directory), "%s/ksim-abi-XXXXXX", tmp);
+		SETUP(mkdtemp(directory) != NULL);
+		directory_owner = getpid();
+	}
+	snprintf(path, size, "%s/%d", directory, npaths++);
+}
+
+static void remove_directory(void)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
+	rmdir(directory);
+}
+
+/* Before and after each test. */
+
+static void at_start(void)
+{
+	struct rlimit lowered;
+
+	if (sysconf(_SC_PAGESIZE) != PAGE)
+		SKIP("pages of %ld bytes", sysconf(_SC_PAGESIZE));
+	SETUP(getrlimit(RLIMIT_NOFILE, &nofile_before) == 0);
+	lowered = nofile_before;
+	lowered.rlim_cur = NFDS_LIMIT;
+	SETUP(lowered.rlim_max >= NFDS_LIMIT && setrlimit(RLIMIT_NOFILE, &lowered) == 0);
+	for (size_t i = 0; i < NCRASH_SIGNALS; i++)
+		SETUP(sigaction(crash_signals[i], NULL, &crash_actions[i]) == 0);
+}
+
+static void at_end(void)
+{
+	EXPECT(setrlimit(RLIMIT_NOFILE, &nofile_before) == 0);
+	if (directory[0] != '\0' && directory_owner == getpid())
+		remove_directory();
+	directory[0] = '\0';
+	npaths = 0;
+}
+
+static struct harness_hook hook = { "host", at_start, at_end, NULL };
+
+__attribute__((constructor)) static void add_hook(void)
+{
+	harness_hook_add(&hook);
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Ranked locks: they exclude, and taking them in the wrong order aborts with the names of the ranks.
+ */
+#include "host/lock.h"
+
+#include "unit/aborts.h"
+#include "unit/host/bed.h"
+
+enum { THREADS = 3, ADDITIONS = 3000 };
+
+TEST(lock, held_ranks_are_known)
+{
+	struct bed bed;
+	struct mutex inode, object;
+	struct rwlock map;
+	uint32_t leaf = 0;
+
+	bed_open(&bed);
+	mutex_init(&inode, RANK_INODE);
+	mutex_init(&object, RANK_OBJECT);
+	rwlock_init(&map, RANK_MM_MAP);
+	mutex_lock(&bed.ctx, &inode);
+	rwlock_read(&bed.ctx, &map);
+	mutex_lock(&bed.ctx, &object);
+	spin_lock(&bed.ctx, &leaf, RANK_PT_LEAF);
+	EXPECT(lock_held(&bed.ctx, RANK_INODE) && lock_held(&bed.ctx, RANK_PT_LEAF));
+	EXPECT(!lock_held(&bed.ctx, RANK_SOCKET));
+	EXPECT_EQ(leaf, 1);
+	/* They may be released in any order. */
+	mutex_unlock(&bed.ctx, &inode);
+	spin_unlock(&bed.ctx, &leaf, RANK_PT_LEAF);
+	rwlock_read_unlock(&bed.ctx, &map);
+	mutex_unlock(&bed.ctx, &object);
+	EXPECT_EQ(bed.ctx.held, 0);
+	EXPECT_EQ(leaf, 0);
+	rwlock_write(&bed.ctx, &map);
+	rwlock_write_unlock(&bed.ctx, &map);
+	rwlock_fini(&map);
+	mutex_fini(&object);
+	mutex_fini(&inode);
+	bed_close(&bed);
+}
+
+TEST(lock, second_of_a_kind_is_taken_as_another_rank)
+{
+	struct bed bed;
+	struct mutex a, b;
+	struct rwlock parent, child;
+
+	bed_open(&bed);
+	mutex_init(&a, RANK_SOCKET);
+	mutex_init(&b, RANK_SOCKET);
+	rwlock_init(&parent, RANK_MM_MAP);
+	rwlock_init(&child, RANK_MM_MAP);
+	mutex_lock(&bed.ctx, &a);
+	mutex_lock_as(&bed.ctx, &b, RANK_SOCKET_PEER);
+	rwlock_write(&bed.ctx, &parent);
+	rwlock_write_as(&bed.ctx, &child, RANK_MM_MAP_CHILD);
+	rwlock_write_unlock_as(&bed.ctx, &child, RANK_MM_MAP_CHILD);
+	rwlock_write_unlock(&bed.ctx, &parent);
+	mutex_unlock_as(&bed.ctx, &b, RANK_SOCKET_PEER);
+	mutex_unlock(&bed.ctx, &a);
+	EXPECT_EQ(bed.ctx.held, 0);
+	rwlock_fini(&child);
+	rwlock_fini(&parent);
+	mutex_fini(&b);
+	mutex_fini(&a);
+	bed_close(&bed);
+}
+
+static void invert(void *arg)
+{
+	struct bed *bed = arg;
+	struct mutex outer, inner;
+
+	mutex_init(&outer, RANK_INODE);
+	mutex_init(&inner, RANK_OBJECT);
+	mutex_lock(&bed->ctx, &inner);
+	mutex_lock(&bed->ctx, &outer);
+}
+
+static void take_twice(void *arg)
+{
+	struct bed *bed = arg;
+	struct rwlock map;
+
+	rwlock_init(&map, RANK_MM_MAP);
+	rwlock_read(&bed->ctx, &map);
+	rwlock_read(&bed->ctx, &map);
+}
+
+static void release_of_another(void *arg)
+{
+	struct bed *bed = arg;
+	struct mutex m;
+
+	mutex_init(&m, RANK_INODE);
+	mutex_lock(&bed->ctx, &m);
+	mutex_unlock(&bed->processes[0].ctx, &m);
+}
+
+TEST(lock, inversion_aborts_and_names_both)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	expect_abort(
+		invert, &bed,
+		"locks are taken in the order of lockrank.h: 'inode' while holding 'object' [machine (0), in test]");
+	expect_abort(take_twice, &bed, "'mm map' while holding 'mm map'");
+	expect_abort(release_of_another, &bed, "a lock is released by its holder");
+	bed_close(&bed);
+}
+
+static struct {
+	struct mutex mutex;
+	struct rwlock rwlock;
+	uint32_t word;
+	unsigned by_mutex, by_rwlock, by_word;
+} counters;
+
+static int add(struct bed_process *p)
+{
+	unsigned torn = 0;
+
+	for (int i = 0; i < ADDITIONS; i++) {
+		mutex_lock(&p->ctx, &counters.mutex);
+		counters.by_mutex++;
+		mutex_unlock(&p->ctx, &counters.mutex);
+		rwlock_write(&p->ctx, &counters.rwlock);
+		counters.by_rwlock++;
+		rwlock_write_unlock(&p->ctx, &counters.rwlock);
+		rwlock_read(&p->ctx, &counters.rwlock);
+		torn += counters.by_rwlock == 0;
+		rwlock_read_unlock(&p->ctx, &counters.rwlock);
+		spin_lock(&p->ctx, &counters.word, RANK_PT_LEAF);
+		counters.by_word++;
+		spin_unlock(&p->ctx, &counters.word, RANK_PT_LEAF);
+	}
+	return (int)torn;
+}
+
+TEST(lock, every_kind_excludes)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	memset(&counters, 0, sizeof(counters));
+	mutex_init(&counters.mutex, RANK_OBJECT);
+	rwlock_init(&counters.rwlock, RANK_MM_MAP);
+	for (int i = 0; i < THREADS; i++)
+		bed_start(&bed, i, add);
+	for (int i = 0; i < THREADS; i++)
+		EXPECT_EQ(bed_join(&bed, i), 0);
+	EXPECT_EQ(counters.by_mutex, THREADS * ADDITIONS);
+	EXPECT_EQ(counters.by_rwlock, THREADS * ADDITIONS);
+	EXPECT_EQ(counters.by_word, THREADS * ADDITIONS);
+	rwlock_fini(&counters.rwlock);
+	mutex_fini(&counters.mutex);
+	bed_close(&bed);
+}
