@@ -32,8 +32,8 @@ KSIM_BEGIN_DECLS
  *   EOVERFLOW  offset + length is too large
  *   EPERM      shared and writable, and the file is sealed with F_SEAL_WRITE; a fixed address below 64 KiB
  * Threads: any that acts as a process; does not block.
- * Linux: mmap(2). Deviations: a fixed address below 64 KiB is EPERM for everyone; MAP_POPULATE, MAP_LOCKED,
- * MAP_STACK and MAP_NONBLOCK are accepted and do nothing; MAP_GROWSDOWN and MAP_HUGETLB are refused.
+ * Linux: mmap(2). Deviations: a fixed address below 64 KiB is EPERM for everyone; MAP_LOCKED only brings the pages in,
+ * as MAP_POPULATE does; MAP_GROWSDOWN and MAP_32BIT are EOPNOTSUPP; MAP_HUGETLB is EINVAL, as without huge pages.
  */
 KSIM_EXPORT ksim_addr ksim_mmap(ksim_addr hint, size_t length, int prot, int flags, int fd, off_t offset);
 

@@ -143,13 +143,18 @@ KSIM_EXPORT pid_t ksim_waitpid(pid_t pid, int *status, int options);
 KSIM_EXPORT pid_t ksim_getpid(void);
 KSIM_EXPORT pid_t ksim_getppid(void);
 KSIM_EXPORT pid_t ksim_gettid(void);
+/** Everybody here is root, 0, and may do what root may. */
+KSIM_EXPORT uid_t ksim_getuid(void);
+KSIM_EXPORT uid_t ksim_geteuid(void);
+KSIM_EXPORT gid_t ksim_getgid(void);
+KSIM_EXPORT gid_t ksim_getegid(void);
 
 /**
  * sigaction(2) of the acting process, with the host's struct. Faults on simulated memory raise SIGSEGV and SIGBUS:
  * the handler runs on the thread that faulted, with si_addr the user address as a pointer that must not be
  * dereferenced, and a NULL context. It may return (the access is retried), map memory, or jump away.
  *
- * @return 0, or -1 with errno EINVAL (no such signal, or SIGKILL, SIGSTOP)
+ * @return 0, or -1 with errno EFAULT (act, old), EINVAL (no such signal; SIGKILL or SIGSTOP to be set)
  * Linux: sigaction(2). Deviations: only faults raise signals. Which signals are blocked is the host thread's mask,
  * so that siglongjmp out of a handler with a saved mask unblocks the signal, and longjmp does not, as on Linux.
  */

@@ -35,7 +35,10 @@ struct env_hooks {
 	/** A point at which a scheduler may switch; why is a string constant. */
 	void (*sched_point)(void *arg, struct ctx *ctx, const char *why);
 	void *sched_arg;
-	/** A system call has begun (done false) or has ended with a result. */
+	/**
+	 * A system call has begun (done false) or has ended with a result. May be set and cleared while calls run, by
+	 * atomic stores, trace_arg staying what it is.
+	 */
 	void (*trace)(void *arg, struct ctx *ctx, unsigned call, const uint64_t *args, long result, bool done);
 	void *trace_arg;
 	/** A line of a report for people, without newline. NULL: standard error. */

@@ -11,8 +11,11 @@
  */
 #include "host/memory.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/util.h"
@@ -45,4 +48,15 @@ void host_release(void *memory, size_t bytes)
 	int err = memory != NULL ? munmap(memory, bytes) : 0;
 
 	KSIM_ASSERT(NULL, err == 0, "a reserved range is released as it was reserved", "%p, %zu bytes", memory, bytes);
+}
+
+int host_peek(void *to, const void *from, size_t n)
+{
+	struct iovec local = { to, n };
+	struct iovec remote = { (void *)(uintptr_t)from, n };
+	ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+
+	if (got == (ssize_t)n)
+		return 0;
+	return got >= 0 || errno == EFAULT ? -EFAULT : -ENOSYS;
 }

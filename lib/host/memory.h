@@ -11,4 +11,10 @@
 void *host_reserve(size_t bytes);
 void host_release(void *memory, size_t bytes);
 
+/**
+ * Copy n bytes of the program's own memory, which need not be there.
+ * @return 0; -EFAULT: some of it is not there; -ENOSYS: the host does not tell, and nothing was copied
+ */
+int host_peek(void *to, const void *from, size_t n);
+
 #endif

@@ -144,8 +144,8 @@ static char *deadlock_text(const struct wait_registry *reg, bool outside)
 	fprintf(out, "ksim: deadlock: every process waits, and nothing is left that could wake one\n");
 	LIST_FOREACH(waiter, &reg->sleepers, link)
 		if (waiter->outside == outside)
-			fprintf(out, "  %s (%" PRIu32 ") in %s waits for %s\n", waiter->owner->name,
-			        waiter->owner->id, waiter->call != NULL ? waiter->call : "no call", waiter->what);
+			fprintf(out, "  %s (%" PRIu32 ") in %s waits for %s\n", waiter->owner->name, waiter->owner->id,
+			        waiter->call != NULL ? waiter->call : "no call", waiter->what);
 	if (fclose(out) == 0)
 		return text;
 	free(text);

@@ -56,7 +56,7 @@ struct waiter {
 	bool woken;              /* r */
 	bool deadlocked;         /* r */
 	bool has_deadline;       /* r */
-	bool outside;            /* c  not a task's, see below */
+	bool outside;            /* c  of a thread that acts as no process: see wait.c */
 	bool kicked;             /* a  a signal or the end is pending: wait_sleep returns -EINTR */
 };
 

@@ -17,7 +17,8 @@
  *
  * I1  under the leaf lock, before an entry is set from an object, the object's sequence is what it was before
  *     its size was read: so no page that a truncation removed is mapped after that truncation has zapped
- * I2  a private frame is reused in place only if its one reference is this entry's, seen under the leaf lock
+ * I2  a private frame is reused in place only if its one reference is this entry's, seen under the leaf lock under
+ *     which the entry is changed
  * I3  a copied page is replaced by clear, invalidate, set, all under the leaf lock: no task of the process
  *     still reads the old frame when another writes the new one
  *
@@ -29,22 +30,24 @@
 #include <errno.h>
 #include <signal.h>
 
-/* Fault again: the entry or the object has changed meanwhile. */
-#define RETRY 1
+enum {
+	RETRY = 1, /* fault again: the entry or the object has changed meanwhile */
+	COPY = 2,  /* the frame must not be written through this entry: replace it by a copy */
+};
 
 struct attempt {
-	struct mm     *mm;
-	struct vma    *vma;
+	struct mm *mm;
+	struct vma *vma;
 	struct pt_slot slot;
-	pte_t          was;   /* the entry as it was looked at */
-	uint64_t       pgidx;
-	uint64_t       seq;   /* of the object, from before its size was read */
-	const char    *wanted; /* what was being allocated, should it fail */
+	pte_t was; /* the entry as it was looked at */
+	uint64_t pgidx;
+	uint64_t seq;       /* of the object, from before its size was read */
+	const char *wanted; /* what was being allocated, should it fail */
 };
 
 static int fault_is(struct fault *fault, int signo, int code, ksim_addr addr)
 {
-	*fault = (struct fault){.signo = signo, .code = code, .addr = addr};
+	*fault = (struct fault){ .signo = signo, .code = code, .addr = addr };
 	return -EFAULT;
 }
 
@@ -56,8 +59,16 @@ static bool vma_allows(const struct vma *vma, enum access access)
 /* Whether what was found still holds. Leaf lock held. */
 static bool unchanged(const struct attempt *a)
 {
-	return pte_read(a->slot.entry).bits == a->was.bits &&
-	       (a->vma->object == NULL || object_seq(a->vma->object) == a->seq);
+	return pte_read(a->slot.entry).bits == a->was.bits && vma_object_is_at(a->vma, a->seq);
+}
+
+/* Whether the entry's frame is this mapping's alone. Leaf lock held, nothing changed. */
+static bool owns_frame(const struct attempt *a)
+{
+	const struct phys *phys = a->mm->pt.phys;
+	pfn_t pfn = pte_pfn(a->was);
+
+	return frame_of(phys, pfn)->use == FRAME_ANON && frame_refs(phys, pfn) == 1;
 }
 
 /* Set the empty entry to a frame, taking over the caller's reference. */
@@ -102,36 +113,29 @@ static int replace(struct ctx *ctx, struct attempt *a, pfn_t fresh)
 	return 0;
 }
 
-/* Allow in the entry what the VMA allows, the frame staying. RETRY if the accessed or dirty bit came between. */
-static int upgrade(struct ctx *ctx, struct attempt *a, bool own_page)
+/* Allow in the entry what the VMA allows, the frame staying. RETRY also if the accessed or dirty bit came between. */
+static int upgrade(struct ctx *ctx, struct attempt *a, unsigned need)
 {
 	const struct pte_format *format = a->mm->pt.format;
-	unsigned flags = vma_pte_flags(a->vma, own_page) |
-	                 (pte_flags(format, a->was) & (PTE_ACCESSED | PTE_DIRTY));
-	bool done;
+	int err = RETRY;
 
 	pt_lock(ctx, &a->slot);
-	done = unchanged(a) && pte_compare_exchange(a->slot.entry, a->was, pte_make(format, pte_pfn(a->was), flags));
-	pt_unlock(ctx, &a->slot);
-	return done ? 0 : RETRY;
-}
+	if (unchanged(a)) {
+		unsigned flags = vma_pte_flags(a->vma, owns_frame(a));
+		unsigned marks = pte_flags(format, a->was) & (PTE_ACCESSED | PTE_DIRTY);
 
-/* Whether the entry's frame is this mapping's alone. */
-static bool owns_frame(struct ctx *ctx, struct attempt *a)
-{
-	struct phys *phys = a->mm->pt.phys;
-	bool owns;
-
-	pt_lock(ctx, &a->slot);
-	owns = unchanged(a) && frame_of(phys, pte_pfn(a->was))->use == FRAME_ANON &&
-	       frame_refs(phys, pte_pfn(a->was)) == 1;
+		if (!(flags & need))
+			err = COPY;
+		else if (pte_compare_exchange(a->slot.entry, a->was, pte_make(format, pte_pfn(a->was), flags | marks)))
+			err = 0;
+	}
 	pt_unlock(ctx, &a->slot);
-	return owns;
+	return err;
 }
 
 static int fault_anon(struct ctx *ctx, struct attempt *a, enum access access)
 {
-	pfn_t pfn = {ctx->env->zero_pfn};
+	pfn_t pfn = { ctx->env->zero_pfn };
 
 	if (access == ACCESS_READ) {
 		frame_get(a->mm->pt.phys, pfn);
@@ -164,17 +168,13 @@ static int fault_object(struct ctx *ctx, struct attempt *a, enum access access)
 	return err < 0 ? err : install(ctx, a, copy, true);
 }
 
-static int fault_present(struct ctx *ctx, struct attempt *a, enum access access)
+static int fault_present(struct ctx *ctx, struct attempt *a, unsigned need)
 {
 	pfn_t copy;
-	int err;
+	int err = upgrade(ctx, a, need);
 
-	if (a->vma->shared)
-		return upgrade(ctx, a, false);
-	if (owns_frame(ctx, a))
-		return upgrade(ctx, a, true);
-	if (access == ACCESS_READ)
-		return upgrade(ctx, a, false);
+	if (err != COPY)
+		return err;
 	a->wanted = "a private copy of a page";
 	err = frame_alloc(ctx, FRAME_ANON, pte_pfn(a->was).n == ctx->env->zero_pfn ? FRAME_ZERO : 0, &copy);
 	return err < 0 ? err : replace(ctx, a, copy);
@@ -193,7 +193,7 @@ static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum a
 	a->pgidx = vma_pgidx(a->vma, addr);
 	if (a->vma->object != NULL) {
 		a->seq = object_seq(a->vma->object);
-		if (a->pgidx >= pages_of(object_size(a->vma->object)))
+		if (vma_pages_in_file(a->vma, addr, 1) == 0)
 			return fault_is(fault, SIGBUS, BUS_ADRERR, addr);
 	}
 	a->wanted = "a page-table node";
@@ -204,12 +204,12 @@ static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum a
 		return a->vma->object != NULL ? fault_object(ctx, a, access) : fault_anon(ctx, a, access);
 	if (pte_flags(a->mm->pt.format, a->was) & need)
 		return 0;
-	return fault_present(ctx, a, access);
+	return fault_present(ctx, a, need);
 }
 
 int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access, struct fault *fault)
 {
-	struct attempt attempt = {.mm = mm};
+	struct attempt attempt = { .mm = mm };
 	int err;
 
 	if (addr >= PT_SPAN)
@@ -220,6 +220,6 @@ int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access,
 		map_read_unlock(ctx, mm);
 	} while (err == RETRY);
 	if (err == -ENOMEM)
-		*fault = (struct fault){.signo = SIGKILL, .addr = addr, .why = attempt.wanted};
+		*fault = (struct fault){ .signo = SIGKILL, .addr = addr, .why = attempt.wanted };
 	return err;
 }

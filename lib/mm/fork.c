@@ -5,12 +5,15 @@
  *   parent [vma]---entries RW -> RO---> frames  <---entries RO---[vma] child
  *
  * The child's VMAs are on their objects' lists before any entry is copied, so a truncation reaches it from the
- * start; entries that it removed from the parent meanwhile must not appear in the child afterwards: the
- * object's sequence is read before the parent's entries and compared under the child's leaf lock.
+ * start; entries that it removes from the parent must not appear in the child after it has looked there. Two things
+ * see to that. The object's sequence is read before the parent's entries and compared under the child's leaf lock:
+ * so a truncation that begins meanwhile is noticed. And its size is read after the sequence, and pages beyond it are
+ * left alone: they are what a truncation that had begun before has still to remove.
  * Shared pages, and private pages still equal to the file's, are not copied: the child faults them in.
  *
  * I1  before mm_fork returns, every entry copied is read-only on both sides and the parent's notifiers know it
- * I2  when it fails the parent maps what it did; entries left read-only are reused in place by the next write
+ * I2  no page beyond the end of its file is copied
+ * I3  when it fails the parent maps what it did; entries left read-only are reused in place by the next write
  *
  * Locking: the parent's map exclusive. The child's map is not taken: nobody can reach it. Of leaf locks only
  * one is held at a time. Linux: kernel/fork.c (dup_mmap), mm/memory.c (copy_page_range).
@@ -20,16 +23,16 @@
 #include <errno.h>
 
 struct fork {
-	struct mm        *child;
-	const struct vma *vma;     /* the child's */
-	bool              protected; /* some entry of the parent lost its write permission */
+	struct mm *child;
+	const struct vma *vma; /* the child's */
+	bool protected;        /* some entry of the parent lost its write permission */
 };
 
 struct copied {
 	size_t count;
 	struct {
 		uint16_t index;
-		pfn_t    pfn;
+		pfn_t pfn;
 	} page[PT_ENTRIES];
 };
 
@@ -78,7 +81,7 @@ static int copy_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, 
 		uint64_t seq = object != NULL ? object_seq(object) : 0;
 		bool current;
 
-		collect(ctx, fork, pt, first, n, &copied);
+		collect(ctx, fork, pt, first, vma_pages_in_file(fork->vma, addr, n), &copied);
 		if (copied.count == 0)
 			return 0;
 		if (pt_ensure(ctx, child, addr, &slot) < 0) {
@@ -86,7 +89,7 @@ static int copy_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, 
 			return -ENOMEM;
 		}
 		pt_lock(ctx, &slot);
-		current = object == NULL || object_seq(object) == seq;
+		current = vma_object_is_at(fork->vma, seq);
 		for (size_t i = 0; current && i < copied.count; i++) {
 			pfn_t pfn = copied.page[i].pfn;
 
@@ -130,7 +133,7 @@ static int copy_all(struct ctx *ctx, struct mm *parent, struct fork *fork)
 
 int mm_fork(struct ctx *ctx, struct mm *parent, struct mm **out)
 {
-	struct fork fork = {0};
+	struct fork fork = { 0 };
 	int err = mm_create(ctx, &fork.child);
 
 	if (err < 0)

@@ -6,6 +6,9 @@
  * then changes things by steps that cannot fail. mprotect is partial where Linux is: what lies before a hole
  * or before a range that may not have the protection is changed.
  *
+ * A range is emptied before it is taken out of the tree: the map lock keeps faults from filling it again, and a
+ * truncation that ends in between has still found whatever was left of its pages.
+ *
  * I1  when a call fails for want of memory, nothing has changed
  * I2  a new mapping that may write is in object->writers before anyone can see it
  *
@@ -18,6 +21,15 @@
 
 /* ---- cutting a range out ---- */
 
+static struct vma *take(struct vma **chain)
+{
+	struct vma *vma = *chain;
+
+	*chain = vma->chain;
+	vma->chain = NULL;
+	return vma;
+}
+
 /* Whether [start, end) lies strictly inside one VMA, so that taking it out leaves two. */
 static bool cuts_a_hole(const struct mm *mm, ksim_addr start, ksim_addr end)
 {
@@ -27,14 +39,15 @@ static bool cuts_a_hole(const struct mm *mm, ksim_addr start, ksim_addr end)
 }
 
 /*
- * Take the range out of the tree; whole VMAs in it go on the list of dead ones, chained through the mapper's
- * node, which nobody uses any more. spare is used up (set to NULL) if a hole is cut.
+ * Empty the range and take it out of the tree. spare is used up (set to NULL) if a hole is cut.
+ * @return the VMAs that lay wholly in it, for release_all
  */
 static struct vma *cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **spare)
 {
 	struct vma *dead = NULL;
 	struct vma *vma;
 
+	mm_zap(ctx, mm, start, end);
 	while ((vma = ranges_at_or_above(&mm->vmas, start)) != NULL && vma->start < end) {
 		if (vma->start < start && end < vma->end) {
 			vma_split(ctx, vma, end, *spare);
@@ -46,7 +59,7 @@ static struct vma *cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_add
 			vma_resize(ctx, vma, end, vma->end);
 		} else {
 			vma_unlink(ctx, vma);
-			vma->mapper.node.left = (void *)dead;
+			vma->chain = dead;
 			dead = vma;
 		}
 	}
@@ -55,12 +68,8 @@ static struct vma *cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_add
 
 static void release_all(struct ctx *ctx, struct vma *dead)
 {
-	while (dead != NULL) {
-		struct vma *next = (void *)dead->mapper.node.left;
-
-		vma_release(ctx, dead);
-		dead = next;
-	}
+	while (dead != NULL)
+		vma_release(ctx, take(&dead));
 }
 
 int mm_unmap(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length)
@@ -81,8 +90,9 @@ int mm_unmap(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length)
 		}
 	}
 	dead = cut(ctx, mm, addr, end, &spare);
-	mm_zap(ctx, mm, addr, end);
 	mm_free_nodes(ctx, mm, addr, end);
+	vma_unreserve(ctx, mm);
+	mm_check_slow(ctx, mm);
 out:
 	rwlock_write_unlock(ctx, &mm->map);
 	release_all(ctx, dead);
@@ -99,12 +109,17 @@ static bool range_is_free(const struct mm *mm, ksim_addr start, uint64_t length)
 	return vma == NULL || vma->start >= start + length;
 }
 
-/* Where a mapping goes. fixed addresses have been checked against the bounds. */
+static bool is_exact(const struct mm_map *what)
+{
+	return what->fixed || what->noreplace;
+}
+
+/* Where a mapping goes. Exact addresses have been checked against the bounds. */
 static int place(const struct mm *mm, const struct mm_map *what, ksim_addr *out)
 {
 	ksim_addr hint = what->addr;
 
-	if (what->fixed) {
+	if (is_exact(what)) {
 		*out = what->addr;
 		return what->noreplace && !range_is_free(mm, what->addr, what->length) ? -EEXIST : 0;
 	}
@@ -118,21 +133,30 @@ static int place(const struct mm *mm, const struct mm_map *what, ksim_addr *out)
 	}
 	if (ranges_gap_top_down(&mm->vmas, MM_MIN, MM_TOP, what->length, out))
 		return 0;
-	/* Linux tries upwards from the top as well, where only hints and fixed addresses have gone so far. */
+	/* Linux then looks above as well, where only hints and fixed addresses have gone so far. */
 	return ranges_gap_bottom_up(&mm->vmas, MM_TOP, MM_MAX, what->length, out) ? 0 : -ENOMEM;
+}
+
+/* Whether RAM must be able to hold it: memory that no file accounts for. */
+static bool is_charged(const struct mm_map *what)
+{
+	return !what->noreserve && (what->shared ? what->backing == NULL : (what->prot & PROT_W) != 0);
 }
 
 static int check_bounds(const struct ctx *ctx, const struct mm_map *what)
 {
-	bool charged = !what->shared && (what->prot & PROT_W) && !what->noreserve;
-
+	KSIM_ASSERT(ctx, what->length > 0 && ((what->addr | what->length) & ~PAGE_MASK) == 0,
+	            "a mapping is of whole pages", "%#lx, %#lx bytes", what->addr, what->length);
+	KSIM_ASSERT(ctx, (what->prot & ~what->max_prot) == 0 && (!what->shared || what->object != NULL),
+	            "a mapping allows what it may, and shares what is there", "prot %#x, max_prot %#x", what->prot,
+	            what->max_prot);
 	if (what->length > MM_MAX)
 		return -ENOMEM;
-	if (what->fixed && what->addr > MM_MAX - what->length)
+	if (is_exact(what) && what->addr > MM_MAX - what->length)
 		return -ENOMEM;
-	if (what->fixed && what->addr < MM_MIN)
+	if (is_exact(what) && what->addr < MM_MIN)
 		return -EPERM;
-	if (charged && what->length >> PAGE_SHIFT > phys_total_frames(ctx->env->phys))
+	if (is_charged(what) && what->length >> PAGE_SHIFT > phys_total_frames(ctx->env->phys))
 		return -ENOMEM;
 	return 0;
 }
@@ -174,6 +198,7 @@ int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr 
 	struct vma *vma = NULL, *spare = NULL, *dead = NULL;
 	uint8_t max_prot;
 	ksim_addr start;
+	bool hole;
 	int err = check_bounds(ctx, what);
 
 	if (err < 0)
@@ -186,19 +211,20 @@ int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr 
 	if (err < 0)
 		goto undo;
 	err = -ENOMEM;
-	if (mm->vmas.count >= MM_VMAS_MAX)
+	hole = is_exact(what) && cuts_a_hole(mm, start, start + what->length);
+	if (mm->vmas.count + hole >= MM_VMAS_MAX)
 		goto undo;
-	if (what->fixed && cuts_a_hole(mm, start, start + what->length) && (spare = vma_alloc(ctx, mm)) == NULL)
+	if (hole && (spare = vma_alloc(ctx, mm)) == NULL)
 		goto undo;
 	if ((vma = vma_alloc(ctx, mm)) == NULL || vma_reserve(ctx, mm, 2) < 0)
 		goto undo;
-	if (what->fixed) {
+	if (is_exact(what))
 		dead = cut(ctx, mm, start, start + what->length, &spare);
-		mm_zap(ctx, mm, start, start + what->length);
-	}
 	fill(vma, what, start, max_prot);
 	vma_link(ctx, vma);
 	vma_merge(ctx, vma);
+	vma_unreserve(ctx, mm);
+	mm_check_slow(ctx, mm);
 	rwlock_write_unlock(ctx, &mm->map);
 	release_all(ctx, dead);
 	*out = start;
@@ -217,7 +243,7 @@ undo:
 
 struct protect {
 	const struct vma *vma;
-	bool              changed;
+	bool reduced; /* some entry allows less than it did */
 };
 
 static int protect_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
@@ -232,11 +258,12 @@ static int protect_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot firs
 		while (pte_present(was)) {
 			unsigned old = pte_flags(pt->format, was);
 			/* A private page becomes writable by a fault, which knows whether it is the mapping's own. */
-			unsigned now = vma_pte_flags(protect->vma, old & PTE_WRITE) | (old & (PTE_ACCESSED | PTE_DIRTY));
+			unsigned now =
+				vma_pte_flags(protect->vma, old & PTE_WRITE) | (old & (PTE_ACCESSED | PTE_DIRTY));
 
 			if (now == old)
 				break;
-			protect->changed = true;
+			protect->reduced |= (old & ~now) != 0;
 			if (pte_compare_exchange(&first.entry[i], was, pte_make(pt->format, pte_pfn(was), now)))
 				break;
 			was = pte_read(&first.entry[i]);
@@ -249,59 +276,93 @@ static int protect_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot firs
 /* Change one VMA, which lies wholly in the range. */
 static void protect_vma(struct ctx *ctx, struct vma *vma, uint8_t prot)
 {
-	struct protect protect = {.vma = vma};
+	struct protect protect = { .vma = vma };
 
 	vma->prot = prot;
 	pt_for_each_leaf(ctx, &vma->mm->pt, vma->start, vma->end, protect_leaf, &protect);
-	if (protect.changed)
+	if (protect.reduced)
 		mm_invalidate(ctx, vma->mm, vma->start, vma->end, false);
 }
 
-int mm_protect(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, unsigned prot)
+/* VMAs that changing [addr, end) may cut: one that begins below, one that ends above. */
+static unsigned cuts(const struct mm *mm, ksim_addr addr, ksim_addr end)
 {
-	struct vma *spare[2] = {NULL, NULL};
-	ksim_addr end = addr + length;
-	int nspare = 0;
-	int err = 0;
+	const struct vma *first = ranges_find(&mm->vmas, addr);
+	const struct vma *last = ranges_find(&mm->vmas, end);
 
-	if (length > PT_SPAN || addr > PT_SPAN - length)
+	return (first != NULL && first->start < addr) + (last != NULL && last->start < end);
+}
+
+/* Make the VMA's part within [addr, end) a VMA of its own. 0 or -ENOMEM, if there would be too many. */
+static int isolate(struct ctx *ctx, struct vma **vma, ksim_addr addr, ksim_addr end, struct vma **spare)
+{
+	unsigned more = ((*vma)->start < addr) + (end < (*vma)->end);
+	struct vma *low = *vma;
+
+	if (low->mm->vmas.count + more > MM_VMAS_MAX)
 		return -ENOMEM;
-	rwlock_write(ctx, &mm->map);
-	for (; nspare < 2; nspare++)
-		if ((spare[nspare] = vma_alloc(ctx, mm)) == NULL)
-			err = -ENOMEM;
-	if (err < 0 || (err = vma_reserve(ctx, mm, 2)) < 0)
-		goto out;
+	if (low->start < addr) {
+		*vma = take(spare);
+		vma_split(ctx, low, addr, *vma);
+	}
+	if (end < (*vma)->end)
+		vma_split(ctx, *vma, end, take(spare));
+	return 0;
+}
+
+static int protect_range(struct ctx *ctx, struct mm *mm, ksim_addr addr, ksim_addr end, uint8_t prot,
+                         struct vma **spare)
+{
+	int err;
+
 	while (addr < end) {
 		struct vma *vma = ranges_find(&mm->vmas, addr);
 
-		if (vma == NULL || ((vma->start < addr || end < vma->end) && mm->vmas.count >= MM_VMAS_MAX)) {
-			err = -ENOMEM;
-			break;
-		}
-		if (prot & ~vma->max_prot) {
-			err = -EACCES;
-			break;
-		}
+		if (vma == NULL)
+			return -ENOMEM;
+		if (prot & ~vma->max_prot)
+			return -EACCES;
 		if (vma->prot == prot) {
 			addr = vma->end;
 			continue;
 		}
-		if (vma->start < addr) {
-			struct vma *low = vma;
-
-			vma = spare[--nspare];
-			vma_split(ctx, low, addr, vma);
-		}
-		if (end < vma->end)
-			vma_split(ctx, vma, end, spare[--nspare]);
+		err = isolate(ctx, &vma, addr, end, spare);
+		if (err < 0)
+			return err;
 		addr = vma->end;
-		protect_vma(ctx, vma, (uint8_t)prot);
+		protect_vma(ctx, vma, prot);
 		vma_merge(ctx, vma);
 	}
+	return 0;
+}
+
+int mm_protect(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, unsigned prot)
+{
+	struct vma *spare = NULL;
+	ksim_addr end = addr + length;
+	int err = -ENOMEM;
+	unsigned n;
+
+	if (length > PT_SPAN || addr > PT_SPAN - length)
+		return -ENOMEM;
+	rwlock_write(ctx, &mm->map);
+	n = cuts(mm, addr, end);
+	for (unsigned i = 0; i < n; i++) {
+		struct vma *vma = vma_alloc(ctx, mm);
+
+		if (vma == NULL)
+			goto out;
+		vma->chain = spare;
+		spare = vma;
+	}
+	if (n > 0 && vma_reserve(ctx, mm, n) < 0)
+		goto out;
+	err = protect_range(ctx, mm, addr, end, (uint8_t)prot, &spare);
+	vma_unreserve(ctx, mm);
+	mm_check_slow(ctx, mm);
 out:
 	rwlock_write_unlock(ctx, &mm->map);
-	for (int i = 0; i < nspare; i++)
-		vma_free(ctx, spare[i]);
+	while (spare != NULL)
+		vma_free(ctx, take(&spare));
 	return err;
 }

@@ -55,12 +55,12 @@ static void mm_destroy(struct ctx *ctx, struct drop *drop)
 	KSIM_ASSERT(ctx, LIST_EMPTY(&mm->notifiers), "nobody keeps translations of a dead address space", "%p",
 	            (void *)mm);
 	while ((vma = ranges_at_or_above(&mm->vmas, 0)) != NULL) {
-		vma_unlink(ctx, vma);
 		mm_zap(ctx, mm, vma->start, vma->end);
+		vma_unlink(ctx, vma);
 		vma_release(ctx, vma);
 	}
 	pt_fini(ctx, &mm->pt);
-	vma_unreserve(ctx, mm);
+	vma_unreserve_all(ctx, mm);
 	mutex_fini(&mm->notifier_lock);
 	rwlock_fini(&mm->map);
 	origin_clear(&mm->origin);

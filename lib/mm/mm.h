@@ -20,63 +20,71 @@
 
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 }; /* as PROT_READ, PROT_WRITE, PROT_EXEC */
 
+/*
+ * One mapped range.
+ *
+ * m written under the map lock exclusive, read under either kind; o written under the object's lock, read under it;
+ * m+o written under both, read under either; c constant while it is in the tree
+ */
 struct vma {
-	struct mapper   mapper;   /* o  of the object, if there is one */
-	struct mm      *mm;       /* c  owner */
-	ksim_addr       start;    /* m+o  page aligned; written under map lock and object lock */
-	ksim_addr       end;      /* m+o  exclusive */
-	uint64_t        pgidx;    /* m+o  page index of start; start / 4096 where there is no object */
-	uint8_t         prot;     /* m  what is allowed now */
-	uint8_t         max_prot; /* c  what mprotect may ever allow */
-	bool            shared;   /* c  MAP_SHARED */
-	bool            noreserve; /* c  MAP_NORESERVE */
-	struct object  *object;   /* c  our reference; NULL = private anonymous */
-	struct backing *backing;  /* c  our reference to the open file; NULL = anonymous */
-	struct origin   origin;   /* c  the call that made it */
+	struct mapper mapper;    /* o  of the object, if there is one */
+	struct mm *mm;           /* c  owner */
+	ksim_addr start;         /* m+o  page aligned; written under map lock and object lock */
+	ksim_addr end;           /* m+o  exclusive */
+	uint64_t pgidx;          /* m+o  page index of start; start / 4096 where there is no object */
+	uint8_t prot;            /* m  what is allowed now */
+	uint8_t max_prot;        /* c  what mprotect may ever allow */
+	bool shared;             /* c  MAP_SHARED */
+	bool noreserve;          /* c  MAP_NORESERVE */
+	struct object *object;   /* c  our reference; NULL = private anonymous */
+	struct backing *backing; /* c  our reference to the open file; NULL = anonymous */
+	struct origin origin;    /* c  the call that made it */
+	struct vma *chain;       /* of the call that made it or took it out, while it is in no tree */
 };
 
+/* m map lock; n notifier_lock; c constant */
 struct mm {
-	struct ref      ref;
-	struct origin   origin; /* c */
-	struct env     *env;    /* c */
-	struct rwlock   map;    /* RANK_MM_MAP: shared for faults, exclusive for changes of VMAs */
-	struct ranges   vmas;   /* m  by address */
-	struct pgtable  pt;
-	struct mutex    notifier_lock; /* RANK_TLB_LIST */
+	struct ref ref;
+	struct origin origin;                /* c */
+	struct env *env;                     /* c */
+	struct rwlock map;                   /* RANK_MM_MAP: shared for faults, exclusive for changes of VMAs */
+	struct ranges vmas;                  /* m  by address */
+	struct pgtable pt;                   /* nodes: pgtable.h; entries: the leaf locks */
+	struct mutex notifier_lock;          /* RANK_TLB_LIST */
 	LIST_HEAD(, mmu_notifier) notifiers; /* n */
 };
 
 /** What a user's access ran into. */
 struct fault {
-	int       signo; /* SIGSEGV, SIGBUS; SIGKILL: no memory, where Linux would run its OOM killer */
-	int       code;  /* SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR */
+	int signo; /* SIGSEGV, SIGBUS; SIGKILL: no memory, where Linux would run its OOM killer */
+	int code;  /* SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR */
 	ksim_addr addr;
 	const char *why; /* SIGKILL: which allocation failed */
 };
 
 enum access { ACCESS_READ, ACCESS_WRITE };
 
-int  mm_create(struct ctx *ctx, struct mm **out);
+int mm_create(struct ctx *ctx, struct mm **out);
 void mm_get(struct mm *mm);
 /** The last put unmaps everything. NULL is legal. */
 void mm_put(struct ctx *ctx, struct mm *mm);
-/** A copy-on-write copy of everything mapped. 0 or -ENOMEM. */
+/** A copy-on-write copy of everything mapped. 0 or -ENOMEM (what there was of it is on ctx's drop list). */
 int mm_fork(struct ctx *ctx, struct mm *parent, struct mm **out);
 
 /** What to map; everything has been checked that does not need the map. */
 struct mm_map {
-	ksim_addr       addr;     /* page aligned; 0: anywhere */
-	uint64_t        length;   /* bytes, page aligned, > 0 */
-	bool            fixed;    /* replace what is there */
-	bool            noreplace; /* -EEXIST if anything is there */
-	uint8_t         prot;
-	uint8_t         max_prot;
-	bool            shared;
-	bool            noreserve;
-	bool            demote;   /* writers denied: map without the right to write instead of -EPERM, if prot allows */
-	uint64_t        pgidx;
-	struct object  *object;   /* borrowed; NULL = private anonymous */
-	struct backing *backing;  /* borrowed */
+	ksim_addr addr;  /* page aligned; 0: anywhere */
+	uint64_t length; /* bytes, page aligned, > 0 */
+	bool fixed;      /* exactly there; replace what is there */
+	bool noreplace;  /* exactly there; -EEXIST if anything is, also with fixed */
+	uint8_t prot;
+	uint8_t max_prot;
+	bool shared;
+	bool noreserve;
+	bool demote; /* writers denied: map without the right to write instead of -EPERM, if prot allows */
+	uint64_t pgidx;
+	struct object *object;   /* borrowed; NULL = private anonymous */
+	struct backing *backing; /* borrowed */
 };
 
 /** @return 0; -ENOMEM, -EPERM (below MM_MIN, or writers are denied), -EEXIST */
@@ -106,23 +114,23 @@ void mm_notifiers_unlock(struct ctx *ctx, struct mm *mm);
 /** One line of /proc/pid/maps, in numbers. */
 struct mm_region {
 	ksim_addr start, end;
-	uint8_t   prot, max_prot;
-	bool      shared;
-	uint64_t  offset; /* bytes into the file */
-	uint64_t  inode;
-	char      name[288];
-	bool      has_object;
-	uint64_t  object_size; /* bytes */
+	uint8_t prot, max_prot;
+	bool shared;
+	uint64_t offset; /* bytes into the file */
+	uint64_t inode;
+	char name[288];
+	bool has_object;
+	uint64_t object_size;      /* bytes */
 	const struct owner *owner; /* who made it */
 	const char *call;
-	uint64_t  epoch;
+	uint64_t epoch;
 };
 
 /** The first region with end > at: false if there is none. */
 bool mm_region(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *out);
 
 struct mm_translation {
-	pfn_t    pfn;
+	pfn_t pfn;
 	unsigned flags; /* PTE_READ... */
 	uint32_t refs, mappers;
 	enum frame_use use;

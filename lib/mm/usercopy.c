@@ -2,22 +2,20 @@
 /*
  * The kernel's own access to user memory, page by page: the only way by which a system call reads or writes it.
  *
- * A page is found by a walk under the map lock, its frame is referenced under the leaf lock, and the bytes move
- * with no lock held, so a copy never delays a fault, and an unmapping meanwhile only makes the copy land in a
- * frame that nobody else can get before the reference goes.
+ * A page is found by a walk, its frame is referenced under the leaf lock, and the bytes move with the map lock held
+ * shared, page by page. So faults go on, and a truncation does; a copy that it overtakes lands in a frame which nobody
+ * else can get before the reference goes. But nobody unmaps, protects or forks in the middle of a page: what fork made
+ * common to parent and child is never written through an entry that was looked at before.
  *
  * I1  a page is touched only if its entry allows the access to the user; a fault in between raises no signal
  *
- * Linux: copy_from_user, copy_to_user.
+ * Locking: map shared over each page; the host buffer must not need it. Linux: copy_from_user, copy_to_user.
  */
 #include "mm/vma.h"
 
 #include "base/rawcopy.h"
 
-#include <errno.h>
-#include <string.h>
-
-/* The frame behind a page, with a reference, if its entry allows the access. Marks the entry as used. */
+/* The frame behind a page, with a reference, if its entry allows the access; marks the entry as used. Map lock held. */
 static bool grab(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access, pfn_t *pfn)
 {
 	const struct pte_format *format = mm->pt.format;
@@ -26,7 +24,6 @@ static bool grab(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access acc
 	struct pt_slot slot;
 	bool found = false;
 
-	map_read_lock(ctx, mm);
 	if (pt_find(&mm->pt, addr, &slot)) {
 		pt_lock(ctx, &slot);
 		for (pte_t was = pte_read(slot.entry); pte_present(was); was = pte_read(slot.entry)) {
@@ -44,36 +41,45 @@ static bool grab(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access acc
 		}
 		pt_unlock(ctx, &slot);
 	}
-	map_read_unlock(ctx, mm);
 	return found;
+}
+
+/* Copy bytes of one page. false: they cannot be accessed. */
+static bool copy_in_page(struct ctx *ctx, struct mm *mm, ksim_addr addr, void *host, size_t n, bool to_user)
+{
+	enum access access = to_user ? ACCESS_WRITE : ACCESS_READ;
+	struct fault fault;
+	pfn_t pfn;
+	char *user;
+
+	for (;;) {
+		map_read_lock(ctx, mm);
+		if (grab(ctx, mm, addr, access, &pfn))
+			break;
+		map_read_unlock(ctx, mm);
+		if (mm_fault(ctx, mm, addr, access, &fault) < 0)
+			return false;
+	}
+	user = (char *)frame_ptr(mm->pt.phys, pfn) + (addr & ~PAGE_MASK);
+	raw_copy(to_user ? user : host, to_user ? host : user, n);
+	map_read_unlock(ctx, mm);
+	frame_put(ctx, pfn);
+	return true;
 }
 
 static size_t mm_copy(struct ctx *ctx, ksim_addr addr, void *host, size_t n, bool to_user)
 {
-	enum access access = to_user ? ACCESS_WRITE : ACCESS_READ;
-	struct mm *mm = ctx->mm;
 	size_t done = 0;
 
 	while (done < n && addr < PT_SPAN) {
-		size_t offset = addr & (PAGE_BYTES - 1);
-		size_t chunk = MIN(n - done, PAGE_BYTES - offset);
-		struct fault fault;
-		pfn_t pfn;
-		char *page;
+		size_t chunk = MIN(n - done, PAGE_BYTES - (addr & ~PAGE_MASK));
 
-		while (!grab(ctx, mm, addr, access, &pfn))
-			if (mm_fault(ctx, mm, addr, access, &fault) < 0)
-				return done;
-		page = (char *)frame_ptr(mm->pt.phys, pfn) + offset;
-		if (to_user)
-			raw_copy(page, (char *)host + done, chunk);
-		else
-			raw_copy((char *)host + done, page, chunk);
-		frame_put(ctx, pfn);
+		if (!copy_in_page(ctx, ctx->mm, addr, (char *)host + done, chunk, to_user))
+			break;
 		done += chunk;
 		addr += chunk;
 	}
 	return done;
 }
 
-const struct user_ops mm_user_ops = {.copy = mm_copy};
+const struct user_ops mm_user_ops = { .copy = mm_copy };

@@ -10,7 +10,8 @@
  * I2  its interval there is [pgidx, pgidx + pages), also while it is cut or joined: both change in one
  *     critical section of the object's lock, so that truncation never misses a page that is still mapped
  * I3  each VMA that may write to its object counts once in object->writers
- * I4  neighbours that say the same are one VMA, unless a mark lies between the calls that made them
+ * I4  neighbours that say the same are one VMA, unless a mark lies between the calls that made them; a child of
+ *     fork has the VMAs that its parent had
  *
  * Locking: the map lock exclusive throughout; the object's lock inside it.
  * Linux: mm/vma.c. Not modelled: VMAs without pages (pfn maps), policies, userfaultfd.
@@ -53,12 +54,20 @@ int vma_reserve(struct ctx *ctx, struct mm *mm, unsigned inserts)
 	return 0;
 }
 
+static void unreserve_down_to(struct ctx *ctx, struct mm *mm, unsigned nspares)
+{
+	while (mm->vmas.nspares > nspares)
+		kmem_free(ctx->env, ranges_take(&mm->vmas), ranges_node_bytes());
+}
+
 void vma_unreserve(struct ctx *ctx, struct mm *mm)
 {
-	void *node;
+	unreserve_down_to(ctx, mm, 2 * (mm->vmas.height + 2));
+}
 
-	while ((node = ranges_take(&mm->vmas)) != NULL)
-		kmem_free(ctx->env, node, ranges_node_bytes());
+void vma_unreserve_all(struct ctx *ctx, struct mm *mm)
+{
+	unreserve_down_to(ctx, mm, 0);
 }
 
 static void mapper_insert(struct vma *vma)
@@ -68,6 +77,8 @@ static void mapper_insert(struct vma *vma)
 
 void vma_link(struct ctx *ctx, struct vma *vma)
 {
+	KSIM_ASSERT(ctx, ((vma->start | vma->end) & ~PAGE_MASK) == 0 && MM_MIN <= vma->start && vma->end <= MM_MAX,
+	            "a VMA is a row of user pages", "[%#lx, %#lx)", vma->start, vma->end);
 	ranges_insert(&vma->mm->vmas, vma->start, vma->end, vma);
 	if (vma->object == NULL)
 		return;
@@ -129,7 +140,8 @@ void vma_split(struct ctx *ctx, struct vma *vma, ksim_addr at, struct vma *fresh
 {
 	ksim_addr end = vma->end;
 
-	KSIM_ASSERT(ctx, vma->start < at && at < end, "a VMA is cut inside", "%#lx in [%#lx, %#lx)", at, vma->start, end);
+	KSIM_ASSERT(ctx, vma->start < at && at < end, "a VMA is cut inside", "%#lx in [%#lx, %#lx)", at, vma->start,
+	            end);
 	vma_copy_content(fresh, vma);
 	fresh->origin.call = vma->origin.call;
 	fresh->origin.epoch = vma->origin.epoch;

@@ -25,14 +25,38 @@ static inline bool vma_is_writer(const struct vma *vma)
 	return vma->object != NULL && vma->shared && (vma->max_prot & PROT_W);
 }
 
+/** How many of the n pages from addr on begin below the end of the VMA's file; n if it has none. */
+static inline size_t vma_pages_in_file(const struct vma *vma, ksim_addr addr, size_t n)
+{
+	uint64_t first, pages;
+
+	if (vma->object == NULL)
+		return n;
+	first = vma_pgidx(vma, addr);
+	pages = pages_of(object_size(vma->object));
+	return first < pages ? MIN(n, pages - first) : 0;
+}
+
+/**
+ * Whether nothing has been removed from the VMA's object since its sequence was read; asked under the leaf lock
+ * before an entry is set. Sequentially consistent, so that it comes after the linking of a new leaf node: either
+ * this sees the removal, or the removal's zap sees the node (struct mapper_ops).
+ */
+static inline bool vma_object_is_at(const struct vma *vma, uint64_t seq)
+{
+	return vma->object == NULL || __atomic_load_n(&vma->object->seq, __ATOMIC_SEQ_CST) == seq;
+}
+
 /** A blank VMA, counted on the caller's account. NULL: no memory. */
 struct vma *vma_alloc(struct ctx *ctx, struct mm *mm);
 /** Give back a blank one, or one that has been released. NULL is legal. */
 void vma_free(struct ctx *ctx, struct vma *vma);
 /** Make sure that `inserts` insertions into mm->vmas cannot fail. 0 or -ENOMEM. */
 int vma_reserve(struct ctx *ctx, struct mm *mm, unsigned inserts);
-/** Give back the node buffers that vma_reserve left over. */
+/** Give back the node buffers that the tree has left over, but for those that the next calls will ask for. */
 void vma_unreserve(struct ctx *ctx, struct mm *mm);
+/** Give back all of them. */
+void vma_unreserve_all(struct ctx *ctx, struct mm *mm);
 
 /** Make a blank VMA say what another says, with references of its own; bounds included. */
 void vma_copy_content(struct vma *fresh, const struct vma *vma);
@@ -54,12 +78,15 @@ unsigned vma_pte_flags(const struct vma *vma, bool own_page);
 
 extern const struct mapper_ops vma_mapper_ops;
 
-/** Clear every entry in [start, end), invalidate, put the frames. */
+/** Clear every entry in [start, end), invalidate, put the frames. Nobody else can set entries there. */
 void mm_zap(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 /** Free the nodes that [start, end) no longer needs; the range has been zapped and holds no VMA. */
 void mm_free_nodes(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 /** Tell every notifier. */
 void mm_invalidate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, bool nodes);
+
+/** Where every change is checked (KSIM_CHECK_SLOW): validate the VMAs, unless they are many. */
+void mm_check_slow(struct ctx *ctx, struct mm *mm);
 
 /*
  * The map lock for those who only need the VMAs to stay as they are. A kind of its own, so that it can be made

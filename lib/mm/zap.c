@@ -17,7 +17,7 @@
 
 struct zap {
 	struct mm *mm;
-	bool       private_copies; /* also pages that belong to this mapping alone */
+	bool private_copies; /* also pages that belong to this mapping alone */
 };
 
 /* Clear the wanted entries of a run and collect their frames. @return how many; the run's bounds in lo and hi */
@@ -64,7 +64,7 @@ static int zap_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, k
 
 void mm_zap(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
 {
-	struct zap zap = {.mm = mm, .private_copies = true};
+	struct zap zap = { .mm = mm, .private_copies = true };
 
 	pt_for_each_leaf(ctx, &mm->pt, start, end, zap_leaf, &zap);
 }
@@ -73,7 +73,7 @@ static void zap_mapper(struct ctx *ctx, struct mapper *mapper, uint64_t first, u
 {
 	struct vma *vma = container_of(mapper, struct vma, mapper);
 	uint64_t vma_last = vma->pgidx + vma_pages(vma) - 1;
-	struct zap zap = {.mm = vma->mm, .private_copies = private_copies};
+	struct zap zap = { .mm = vma->mm, .private_copies = private_copies };
 
 	if (first < vma->pgidx)
 		first = vma->pgidx;
@@ -85,7 +85,7 @@ static void zap_mapper(struct ctx *ctx, struct mapper *mapper, uint64_t first, u
 	                 vma->start + ((last + 1 - vma->pgidx) << PAGE_SHIFT), zap_leaf, &zap);
 }
 
-const struct mapper_ops vma_mapper_ops = {.zap = zap_mapper};
+const struct mapper_ops vma_mapper_ops = { .zap = zap_mapper };
 
 void mm_free_nodes(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
 {

@@ -119,7 +119,7 @@ TEST(sharing, two_unrelated_processes_map_the_same_frame_at_their_own_addresses)
 		ksim_process_create(soft_machine(), "b"),
 	};
 	struct ksim_translation at[2];
-	addr_t map[2];
+	addr_t map[2] = { NO_MAPPING, NO_MAPPING };
 	int fd[2] = { -1, -1 };
 
 	SETUP(who[0] != NULL && who[1] != NULL);

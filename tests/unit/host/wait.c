@@ -301,6 +301,34 @@ TEST(wait, last_to_sleep_finds_deadlock_and_report_names_all)
 	thing_close(&bed);
 }
 
+/* As ksim_join from a thread that acts as nobody. */
+static int take_outside(struct bed_process *p)
+{
+	p->waiter.outside = true;
+	wait_acting_end(&p->bed->env);
+	p->result = take(p);
+	wait_acting_begin(&p->bed->env);
+	return p->result;
+}
+
+TEST(wait, sleeper_outside_is_told_only_when_nobody_acts)
+{
+	struct bed bed;
+
+	thing_open(&bed, WAIT_ALL);
+	wait_acting_begin(&bed.env);
+	bed_start(&bed, 1, take_outside);
+	while (__atomic_load_n(&bed.waits.outside, __ATOMIC_ACQUIRE) == 0)
+		sched_yield();
+	EXPECT_EQ(take(&bed.processes[0]), -EDEADLK);
+	EXPECT_MSG(strstr(bed.said, "p1 (1)") != NULL && strstr(bed.said, "p2 (2)") == NULL, "it said: %s", bed.said);
+	EXPECT_EQ(__atomic_load_n(&bed.waits.outside, __ATOMIC_ACQUIRE), 1);
+	wait_acting_end(&bed.env);
+	EXPECT_EQ(bed_join(&bed, 1), -EDEADLK);
+	EXPECT_MSG(strstr(bed.said, "p2 (2)") != NULL, "it said: %s", bed.said);
+	thing_close(&bed);
+}
+
 TEST(wait, end_of_acting_finds_deadlock)
 {
 	struct bed bed;

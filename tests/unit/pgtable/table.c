@@ -241,7 +241,7 @@ TEST(pgtable, random_maps_and_unmaps_agree_with_a_model)
 		uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : 42 + f;
 		const ksim_addr base = LEVEL1 - NPAGES / 2 * PAGE_BYTES;
 
-		printf("# KSIM_SEED=%#" PRIx64 "\n", seed);
+		fprintf(stderr, "# KSIM_SEED=%#" PRIx64 "\n", seed);
 		memset(mapped, 0, sizeof(mapped));
 		pt_bed_open(&b, pt_formats[f], MIB);
 		for (int step = 0; step < 300; step++) {

@@ -228,7 +228,7 @@ TEST(phys, random_blocks_agree_with_a_model)
 	static struct model m;
 	struct bed bed;
 
-	printf("# KSIM_SEED=%#" PRIx64 "\n", seed);
+	fprintf(stderr, "# KSIM_SEED=%#" PRIx64 "\n", seed);
 	bed_open(&bed, SMALL_FRAMES * PAGE_BYTES, false);
 	memset(&m, 0, sizeof(m));
 	m.taken[0] = 1;

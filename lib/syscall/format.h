@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside syscall: a line of the trace while it is being written, and who writes which argument.
+ */
+#ifndef SYSCALL_FORMAT_H
+#define SYSCALL_FORMAT_H
+
+#include "syscall/handlers.h"
+
+struct line {
+	char *text;
+	size_t size;
+	size_t len; /* as if the text were long enough */
+	struct ctx *ctx;
+	const uint64_t *args;
+	enum syscall_call call;
+	enum ksim_arch abi;
+	long result;
+	const struct traced *traced; /* NULL: not from the trace hook */
+};
+
+/** Writes argument i; other is the number behind the colon in the signature. Nothing written: no such argument. */
+typedef void (*print_fn)(struct line *line, unsigned i, unsigned other);
+
+static inline struct uptr line_pointer(const struct line *line, unsigned i)
+{
+	return (struct uptr){ line->args[i] };
+}
+
+/* format.c: words and buffers */
+__attribute__((format(printf, 2, 3))) void line_add(struct line *line, const char *format, ...);
+/** A number as an address, NULL for 0. */
+void line_address(struct line *line, uint64_t bits);
+/** 3</memfd:x>(deleted) */
+void line_fd(struct line *line, int fd);
+/** n bytes in quotes and with escapes. */
+void line_quote(struct line *line, const void *bytes, size_t n);
+/** Likewise of n bytes at p, the first 32 of them; the address if they cannot be read. */
+void line_data(struct line *line, struct uptr p, uint64_t n);
+/** copy_in that brings no page of user memory in: 0 or -EFAULT. */
+int line_peek(struct line *line, void *to, struct uptr from, size_t n);
+
+/* format_flags.c: numbers that have names */
+void print_prot(struct line *line, unsigned i, unsigned other);
+void print_map(struct line *line, unsigned i, unsigned other);
+void print_open(struct line *line, unsigned i, unsigned other);
+void print_mode(struct line *line, unsigned i, unsigned other);
+void print_at(struct line *line, unsigned i, unsigned other);
+void print_memfd(struct line *line, unsigned i, unsigned other);
+void print_whence(struct line *line, unsigned i, unsigned other);
+void print_fallocate(struct line *line, unsigned i, unsigned other);
+void print_fcntl(struct line *line, unsigned i, unsigned other);
+void print_fcntlarg(struct line *line, unsigned i, unsigned other);
+void print_fcntl_result(struct line *line);
+void print_family(struct line *line, unsigned i, unsigned other);
+void print_socktype(struct line *line, unsigned i, unsigned other);
+void print_sockflags(struct line *line, unsigned i, unsigned other);
+void print_shut(struct line *line, unsigned i, unsigned other);
+void print_msg(struct line *line, unsigned i, unsigned other);
+void print_sol(struct line *line, unsigned i, unsigned other);
+void print_so(struct line *line, unsigned i, unsigned other);
+void print_wait(struct line *line, unsigned i, unsigned other);
+void print_signal(struct line *line, unsigned i, unsigned other);
+void print_rlimit(struct line *line, unsigned i, unsigned other);
+void line_msg_flags(struct line *line, uint32_t flags);
+void line_sa_flags(struct line *line, uint64_t flags);
+/** SIGBUS; without the prefix: BUS. */
+void line_signal(struct line *line, int signo, bool prefix);
+
+/* format_struct.c: what lies behind a pointer */
+void print_stat(struct line *line, unsigned i, unsigned other);
+void print_fdpair(struct line *line, unsigned i, unsigned other);
+void print_sockaddr(struct line *line, unsigned i, unsigned other);
+void print_sockaddrout(struct line *line, unsigned i, unsigned other);
+void print_socklen(struct line *line, unsigned i, unsigned other);
+void print_optval(struct line *line, unsigned i, unsigned other);
+void print_optlen(struct line *line, unsigned i, unsigned other);
+void print_msghdr(struct line *line, unsigned i, unsigned other);
+void print_msghdrout(struct line *line, unsigned i, unsigned other);
+void print_status(struct line *line, unsigned i, unsigned other);
+void print_rusage(struct line *line, unsigned i, unsigned other);
+void print_sigaction(struct line *line, unsigned i, unsigned other);
+void print_sigactionout(struct line *line, unsigned i, unsigned other);
+void print_limits(struct line *line, unsigned i, unsigned other);
+void print_limitsout(struct line *line, unsigned i, unsigned other);
+
+#endif

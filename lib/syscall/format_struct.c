@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Structures behind pointers, in the trace.
+ *
+ * Each is copied in before it is read, by line_peek, and shown as an address if that fails or if the call that was to
+ * fill it failed. Of rows that may be long the first ROW_SHOWN members are shown.
+ */
+#include "syscall/format.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "syscall/message.h"
+
+enum { ROW_SHOWN = 32 };
+
+/* Copy the structure of argument i in, or show where it would be. filled: it is the call that fills it. */
+static bool take(struct line *line, unsigned i, bool filled, void *to, size_t n)
+{
+	if ((!filled || line->result >= 0) && line->args[i] != 0 && line_peek(line, to, line_pointer(line, i), n) == 0)
+		return true;
+	line_address(line, line->args[i]);
+	return false;
+}
+
+/* ---- files ---- */
+
+static void line_file_mode(struct line *line, uint32_t mode)
+{
+	static const struct {
+		uint32_t type;
+		const char *name;
+	} types[] = {
+		{ S_IFREG, "S_IFREG" }, { S_IFSOCK, "S_IFSOCK" }, { S_IFDIR, "S_IFDIR" }, { S_IFLNK, "S_IFLNK" },
+		{ S_IFCHR, "S_IFCHR" }, { S_IFBLK, "S_IFBLK" },   { S_IFIFO, "S_IFIFO" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if ((mode & S_IFMT) == types[i].type)
+			line_add(line, "%s|", types[i].name);
+	line_add(line, "%#03o", mode & ~(uint32_t)S_IFMT);
+}
+
+void print_stat(struct line *line, unsigned i, unsigned other)
+{
+	uint8_t raw[ABI_STAT_MAX];
+	uint64_t size;
+	uint32_t mode;
+
+	(void)other;
+	if (!take(line, i, true, raw, abi_stat_size(line->abi)))
+		return;
+	abi_stat_read(line->abi, raw, &mode, &size);
+	line_add(line, "{st_mode=");
+	line_file_mode(line, mode);
+	line_add(line, ", st_size=%" PRIu64 ", ...}", size);
+}
+
+void print_fdpair(struct line *line, unsigned i, unsigned other)
+{
+	int32_t fds[2];
+
+	(void)other;
+	if (!take(line, i, true, fds, sizeof(fds)))
+		return;
+	line_add(line, "[");
+	line_fd(line, fds[0]);
+	line_add(line, ", ");
+	line_fd(line, fds[1]);
+	line_add(line, "]");
+}
+
+/* ---- addresses ---- */
+
+/* len bytes of an address that have been copied in. */
+static void line_sockaddr(struct line *line, const struct abi_sockaddr_un *raw, size_t len)
+{
+	size_t n = len - ABI_SOCKADDR_PATH;
+
+	if (raw->family == ABI_AF_UNIX)
+		line_add(line, "{sa_family=AF_UNIX");
+	else
+		line_add(line, "{sa_family=%#x", raw->family);
+	if (n > 0) {
+		bool abstract = raw->path[0] == '\0';
+		const char *name = raw->path + abstract;
+
+		line_add(line, raw->family == ABI_AF_UNIX ? ", sun_path=%s" : ", sa_data=%s", abstract ? "@" : "");
+		line_quote(line, name, abstract ? n - 1 : strnlen(name, n));
+	}
+	line_add(line, "}");
+}
+
+static void line_sockaddr_at(struct line *line, uint64_t bits, int len)
+{
+	struct abi_sockaddr_un raw;
+	size_t n = (size_t)MIN(len, (int)sizeof(raw));
+
+	if (bits == 0 || len < (int)ABI_SOCKADDR_PATH || line_peek(line, &raw, (struct uptr){ bits }, n) < 0)
+		line_address(line, bits);
+	else
+		line_sockaddr(line, &raw, n);
+}
+
+/* An address that the caller gave; its length is argument `other`. */
+void print_sockaddr(struct line *line, unsigned i, unsigned other)
+{
+	line_sockaddr_at(line, line->args[i], (int)line->args[other]);
+}
+
+/* An address that the caller was given; its length is behind argument `other`. */
+void print_sockaddrout(struct line *line, unsigned i, unsigned other)
+{
+	int32_t len;
+
+	if (line->result < 0 || line_peek(line, &len, line_pointer(line, other), sizeof(len)) < 0)
+		line_address(line, line->args[i]);
+	else
+		line_sockaddr_at(line, line->args[i], len);
+}
+
+void print_socklen(struct line *line, unsigned i, unsigned other)
+{
+	int32_t len;
+
+	(void)other;
+	if (take(line, i, false, &len, sizeof(len)))
+		line_add(line, "[%d]", len);
+}
+
+/* ---- socket options ---- */
+
+void print_optval(struct line *line, unsigned i, unsigned other)
+{
+	struct unix_creds creds;
+	int32_t value, len;
+
+	(void)other;
+	if (line->result < 0 || line_peek(line, &len, line_pointer(line, i + 1), sizeof(len)) < 0) {
+		line_address(line, line->args[i]);
+	} else if (line->args[2] == OPTION_PEERCRED && len == sizeof(creds)) {
+		if (take(line, i, true, &creds, sizeof(creds)))
+			line_add(line, "{pid=%d, uid=%d, gid=%d}", (int)creds.pid, (int)creds.uid, (int)creds.gid);
+	} else if (len == sizeof(value)) {
+		if (take(line, i, true, &value, sizeof(value)))
+			line_add(line, "[%d]", value);
+	} else {
+		line_data(line, line_pointer(line, i), (uint64_t)len);
+	}
+}
+
+void print_optlen(struct line *line, unsigned i, unsigned other)
+{
+	print_socklen(line, i, other);
+}
+
+/* ---- messages ---- */
+
+/* The buffers; moved: how many bytes of them are worth showing. */
+static void line_iov(struct line *line, const struct abi_msghdr *header, uint64_t moved)
+{
+	struct uio_seg seg;
+
+	if (header->iovlen > 0 && line_peek(line, &seg, (struct uptr){ header->iov }, sizeof(seg)) < 0) {
+		line_address(line, header->iov);
+		return;
+	}
+	line_add(line, "[");
+	for (uint64_t i = 0; i < header->iovlen; i++) {
+		struct uptr at = { header->iov + i * sizeof(seg) };
+		uint64_t shown;
+
+		line_add(line, i > 0 ? ", " : "");
+		if (i == ROW_SHOWN) {
+			line_add(line, "...");
+			break;
+		}
+		if (line_peek(line, &seg, at, sizeof(seg)) < 0) {
+			line_address(line, at.bits);
+			break;
+		}
+		shown = MIN(seg.len, moved);
+		moved -= shown;
+		line_add(line, "{iov_base=");
+		line_data(line, seg.base, shown);
+		line_add(line, ", iov_len=%" PRIu64 "}", seg.len);
+	}
+	line_add(line, "]");
+}
+
+static void line_rights(struct line *line, struct uptr at, uint64_t n)
+{
+	int32_t fd;
+
+	line_add(line, ", cmsg_data=[");
+	for (uint64_t i = 0; i < n; i++) {
+		line_add(line, i > 0 ? ", " : "");
+		if (i == ROW_SHOWN || line_peek(line, &fd, uptr_add(at, i * sizeof(fd)), sizeof(fd)) < 0) {
+			line_add(line, "...");
+			break;
+		}
+		line_fd(line, fd);
+	}
+	line_add(line, "]");
+}
+
+/* One control message of at most `room` bytes. @return the bytes up to the next one; 0: there is none */
+static uint64_t line_cmsg(struct line *line, struct uptr at, uint64_t room)
+{
+	struct abi_cmsghdr header;
+
+	if (room < sizeof(header) || line_peek(line, &header, at, sizeof(header)) < 0)
+		return 0;
+	line_add(line, "{cmsg_len=%" PRIu64 ", cmsg_level=", header.len);
+	line_add(line, header.level == LEVEL_SOCKET ? "SOL_SOCKET" : "%#x", (unsigned)header.level);
+	line_add(line, ", cmsg_type=");
+	line_add(line, header.level == LEVEL_SOCKET && header.type == RIGHTS ? "SCM_RIGHTS" : "%#x",
+	         (unsigned)header.type);
+	if (header.len < sizeof(header) || header.len > room) {
+		line_add(line, "}");
+		return 0;
+	}
+	if (header.level == LEVEL_SOCKET && header.type == RIGHTS)
+		line_rights(line, uptr_add(at, sizeof(header)), (header.len - sizeof(header)) / sizeof(int32_t));
+	line_add(line, "}");
+	return MIN((header.len + 7) & ~UINT64_C(7), room);
+}
+
+static void line_control(struct line *line, const struct abi_msghdr *header)
+{
+	struct uptr at = { header->control };
+	uint64_t left = header->controllen;
+
+	if (left == 0)
+		return;
+	line_add(line, ", msg_control=");
+	if (left < sizeof(struct abi_cmsghdr)) {
+		line_address(line, header->control);
+		return;
+	}
+	line_add(line, "[");
+	for (unsigned i = 0; i < ROW_SHOWN && left >= sizeof(struct abi_cmsghdr); i++) {
+		size_t before = line->len;
+		uint64_t n;
+
+		line_add(line, i > 0 ? ", " : "");
+		n = line_cmsg(line, at, left);
+		if (line->len == before + (i > 0 ? 2 : 0))
+			line_address(line, at.bits);
+		if (n == 0)
+			break;
+		at = uptr_add(at, n);
+		left -= n;
+	}
+	line_add(line, "]");
+}
+
+static void line_message(struct line *line, const struct abi_msghdr *header, uint64_t moved)
+{
+	line_add(line, "{msg_name=");
+	line_sockaddr_at(line, header->name, header->namelen);
+	line_add(line, ", msg_namelen=%d, msg_iov=", header->namelen);
+	line_iov(line, header, moved);
+	line_add(line, ", msg_iovlen=%" PRIu64, header->iovlen);
+	line_control(line, header);
+	line_add(line, ", msg_controllen=%" PRIu64 ", msg_flags=", header->controllen);
+	line_msg_flags(line, header->flags);
+	line_add(line, "}");
+}
+
+void print_msghdr(struct line *line, unsigned i, unsigned other)
+{
+	struct abi_msghdr header;
+
+	(void)other;
+	if (take(line, i, false, &header, sizeof(header)))
+		line_message(line, &header, UINT64_MAX);
+}
+
+void print_msghdrout(struct line *line, unsigned i, unsigned other)
+{
+	struct abi_msghdr header;
+
+	(void)other;
+	if (!take(line, i, false, &header, sizeof(header)))
+		return;
+	if (line->result < 0)
+		line_add(line, "{msg_namelen=%d}", header.namelen);
+	else
+		line_message(line, &header, (uint64_t)line->result);
+}
+
+/* ---- processes ---- */
+
+void print_status(struct line *line, unsigned i, unsigned other)
+{
+	int status;
+
+	(void)other;
+	if (line->result == 0) {
+		line_address(line, line->args[i]); /* WNOHANG, and nobody has ended */
+		return;
+	}
+	if (!take(line, i, true, &status, sizeof(status)))
+		return;
+	if (WIFEXITED(status)) {
+		line_add(line, "[{WIFEXITED(s) && WEXITSTATUS(s) == %d}]", WEXITSTATUS(status));
+		return;
+	}
+	line_add(line, "[{WIFSIGNALED(s) && WTERMSIG(s) == ");
+	line_signal(line, WTERMSIG(status), true);
+	line_add(line, "}]");
+}
+
+void print_rusage(struct line *line, unsigned i, unsigned other)
+{
+	int64_t times[4];
+
+	(void)other;
+	if (line->result == 0) {
+		line_address(line, line->args[i]);
+		return;
+	}
+	if (take(line, i, true, times, sizeof(times)))
+		line_add(line,
+		         "{ru_utime={tv_sec=%" PRId64 ", tv_usec=%" PRId64 "}, ru_stime={tv_sec=%" PRId64
+		         ", tv_usec=%" PRId64 "}, ...}",
+		         times[0], times[1], times[2], times[3]);
+}
+
+static void line_handler(struct line *line, uint64_t handler)
+{
+	if (handler == 0)
+		line_add(line, "SIG_DFL");
+	else if (handler == 1)
+		line_add(line, "SIG_IGN");
+	else
+		line_address(line, handler);
+}
+
+static void line_action(struct line *line, const struct abi_sigaction *action)
+{
+	enum { RESTORER = 0x04000000 };
+	bool first = true;
+
+	line_add(line, "{sa_handler=");
+	line_handler(line, action->handler);
+	line_add(line, ", sa_mask=[");
+	for (int signo = 1; signo <= SIGNALS; signo++) {
+		if (!(action->mask >> (signo - 1) & 1))
+			continue;
+		line_add(line, first ? "" : " ");
+		line_signal(line, signo, false);
+		first = false;
+	}
+	line_add(line, "], sa_flags=");
+	line_sa_flags(line, action->flags);
+	if (action->flags & RESTORER) {
+		line_add(line, ", sa_restorer=");
+		line_address(line, action->restorer);
+	}
+	line_add(line, "}");
+}
+
+void print_sigaction(struct line *line, unsigned i, unsigned other)
+{
+	struct abi_sigaction action;
+
+	(void)other;
+	if (take(line, i, false, &action, sizeof(action)))
+		line_action(line, &action);
+}
+
+void print_sigactionout(struct line *line, unsigned i, unsigned other)
+{
+	struct abi_sigaction action;
+
+	(void)other;
+	if (take(line, i, true, &action, sizeof(action)))
+		line_action(line, &action);
+}
+
+static void line_limit(struct line *line, uint64_t limit)
+{
+	if (limit == UINT64_MAX)
+		line_add(line, "RLIM64_INFINITY");
+	else if (limit > 1024 && limit % 1024 == 0)
+		line_add(line, "%" PRIu64 "*1024", limit / 1024);
+	else
+		line_add(line, "%" PRIu64, limit);
+}
+
+static void line_limits(struct line *line, const struct abi_rlimit *limits)
+{
+	line_add(line, "{rlim_cur=");
+	line_limit(line, limits->soft);
+	line_add(line, ", rlim_max=");
+	line_limit(line, limits->hard);
+	line_add(line, "}");
+}
+
+void print_limits(struct line *line, unsigned i, unsigned other)
+{
+	struct abi_rlimit limits;
+
+	(void)other;
+	if (take(line, i, false, &limits, sizeof(limits)))
+		line_limits(line, &limits);
+}
+
+void print_limitsout(struct line *line, unsigned i, unsigned other)
+{
+	struct abi_rlimit limits;
+
+	(void)other;
+	if (take(line, i, true, &limits, sizeof(limits)))
+		line_limits(line, &limits);
+}

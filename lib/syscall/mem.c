@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls on address spaces: mmap, munmap, mprotect.
+ *
+ * mmap is checked in Linux's order, which programs can see when two things are wrong at once:
+ *
+ *	offset unaligned; descriptor; huge pages; length 0; length and address; kind of mapping and its flags;
+ *	what the file allows (vfs); then the map itself (mm)
+ *
+ * A shared anonymous mapping is an object of its own, of the mapping's length, that nobody else can name.
+ *
+ * I1  length and address that reach mm are whole pages, and lie in user space as far as that does not need the map
+ *
+ * Locking: none of its own. Linux: do_mmap in mm/mmap.c, ksys_mmap_pgoff, do_mprotect_pkey in mm/mprotect.c.
+ * Not modelled: MAP_GROWSDOWN, MAP_32BIT and MAP_DROPPABLE (EOPNOTSUPP); huge pages (MAP_HUGETLB is what it is while
+ * none has been set aside: ENOMEM, and EINVAL for a file of small pages); locking of memory (MAP_LOCKED only brings the pages in, as MAP_POPULATE does).
+ */
+#include "syscall/handlers.h"
+
+#include <errno.h>
+
+/* As all architectures here number them. */
+enum {
+	MAP_KIND_SHARED = 1,
+	MAP_KIND_PRIVATE = 2,
+	MAP_KIND_VALIDATE = 3,
+	MAP_KIND_DROPPABLE = 8,
+	MAP_KIND_BITS = 0xf,
+	MAP_F_FIXED = 0x10,
+	MAP_F_ANONYMOUS = 0x20,
+	MAP_F_32BIT = 0x40,   /* x86_64 only */
+	MAP_F_ABOVE4G = 0x80, /* likewise */
+	MAP_F_GROWSDOWN = 0x100,
+	MAP_F_DENYWRITE = 0x800,
+	MAP_F_EXECUTABLE = 0x1000,
+	MAP_F_LOCKED = 0x2000,
+	MAP_F_NORESERVE = 0x4000,
+	MAP_F_POPULATE = 0x8000,
+	MAP_F_NONBLOCK = 0x10000,
+	MAP_F_STACK = 0x20000,
+	MAP_F_HUGETLB = 0x40000,
+	MAP_F_FIXED_NOREPLACE = 0x100000,
+	MAP_F_UNINITIALIZED = 0x4000000,
+};
+
+/* Flags that MAP_SHARED_VALIDATE knows: those that are older than it, and the huge-page sizes. */
+#define MAP_F_LEGACY                                                                                                \
+	(MAP_KIND_SHARED | MAP_KIND_PRIVATE | MAP_F_FIXED | MAP_F_ANONYMOUS | MAP_F_DENYWRITE | MAP_F_EXECUTABLE |  \
+	 MAP_F_UNINITIALIZED | MAP_F_GROWSDOWN | MAP_F_LOCKED | MAP_F_NORESERVE | MAP_F_POPULATE | MAP_F_NONBLOCK | \
+	 MAP_F_STACK | MAP_F_HUGETLB | UINT64_C(0x7c000000))
+
+enum { PROT_ALL = PROT_R | PROT_W | PROT_X };
+enum { PROT_F_SEM = 8, PROT_F_GROWSDOWN = 0x01000000, PROT_F_GROWSUP = 0x02000000 };
+
+struct mapping {
+	const struct syscall_frame *frame;
+	uint64_t flags;
+	uint64_t offset;   /* bytes */
+	struct file *file; /* NULL: anonymous */
+	struct mm_map map;
+};
+
+/* Length and address, as far as the map is not needed. */
+static int check_range(struct mapping *m)
+{
+	struct mm_map *map = &m->map;
+	uint64_t length = map->length;
+
+	if (length == 0)
+		return -EINVAL;
+	map->length = page_up(length);
+	if (map->length < length || map->length > MM_MAX)
+		return -ENOMEM;
+	map->noreplace = m->flags & MAP_F_FIXED_NOREPLACE;
+	map->fixed = map->noreplace || m->flags & MAP_F_FIXED;
+	if (!map->fixed) {
+		map->addr = page_down(map->addr);
+		return 0;
+	}
+	if (map->addr > MM_MAX - map->length)
+		return -ENOMEM;
+	if (map->addr != page_down(map->addr))
+		return -EINVAL;
+	return map->addr < MM_MIN ? -EPERM : 0;
+}
+
+/* Flags that we know and cannot do, where Linux could. */
+static int check_supported(const struct mapping *m)
+{
+	uint64_t cannot = MAP_F_GROWSDOWN;
+
+	if (m->frame->abi == KSIM_ARCH_X86_64)
+		cannot |= MAP_F_32BIT;
+	return m->flags & cannot ? -EOPNOTSUPP : 0;
+}
+
+static int check_file_kind(struct mapping *m)
+{
+	uint64_t known = MAP_F_LEGACY;
+
+	if (m->map.length > INT64_MAX || m->offset >> PAGE_SHIFT > (INT64_MAX - m->map.length) >> PAGE_SHIFT)
+		return -EOVERFLOW;
+	if (m->frame->abi == KSIM_ARCH_X86_64)
+		known |= MAP_F_32BIT | MAP_F_ABOVE4G;
+	switch (m->flags & MAP_KIND_BITS) {
+	case MAP_KIND_VALIDATE:
+		if (m->flags & ~known)
+			return -EOPNOTSUPP;
+		break;
+	case MAP_KIND_SHARED:
+	case MAP_KIND_PRIVATE:
+		break;
+	default:
+		return -EINVAL;
+	}
+	m->map.shared = (m->flags & MAP_KIND_BITS) != MAP_KIND_PRIVATE;
+	return 0;
+}
+
+static int describe_file(struct mapping *m)
+{
+	struct vfs_mapping found;
+	int err = check_file_kind(m);
+
+	if (err < 0)
+		return err;
+	err = vfs_map(m->frame->ctx, m->file, m->map.prot, m->map.shared, &found);
+	if (err < 0)
+		return err;
+	if (m->flags & MAP_F_GROWSDOWN)
+		return -EINVAL;
+	m->map.max_prot = found.max_prot;
+	m->map.demote = found.demote;
+	m->map.object = found.object;
+	m->map.backing = found.backing;
+	m->map.pgidx = m->offset >> PAGE_SHIFT;
+	return 0;
+}
+
+static int describe_anonymous(struct mapping *m)
+{
+	uint64_t kind = m->flags & MAP_KIND_BITS;
+
+	if (kind == MAP_KIND_DROPPABLE)
+		return -EOPNOTSUPP;
+	if (kind != MAP_KIND_SHARED && kind != MAP_KIND_PRIVATE)
+		return -EINVAL;
+	m->map.shared = kind == MAP_KIND_SHARED;
+	m->map.max_prot = PROT_ALL;
+	if (m->map.shared && m->flags & MAP_F_GROWSDOWN)
+		return -EINVAL;
+	return 0;
+}
+
+/* Bring the pages in, as far as that works: what does not is found out by whoever touches it. */
+static void populate(struct ctx *ctx, const struct mm_map *map, ksim_addr start)
+{
+	enum access access = (map->prot & PROT_W) && !map->shared ? ACCESS_WRITE : ACCESS_READ;
+	struct fault fault;
+
+	if (map->prot == 0)
+		return;
+	for (uint64_t at = 0; at < map->length; at += PAGE_BYTES)
+		if (mm_fault(ctx, ctx->mm, start + at, access, &fault) < 0)
+			break;
+}
+
+static long map_it(struct mapping *m)
+{
+	struct ctx *ctx = m->frame->ctx;
+	struct object *fresh = NULL;
+	ksim_addr start;
+	int err = check_supported(m);
+
+	if (err < 0)
+		return err;
+	if (m->map.shared && m->file == NULL) {
+		err = object_create_shmem(ctx, m->map.length, &fresh);
+		if (err < 0)
+			return err;
+		m->map.object = fresh;
+	}
+	m->map.noreserve = m->flags & MAP_F_NORESERVE;
+	err = mm_map(ctx, m->frame->process->mm, &m->map, &start);
+	object_put(ctx, fresh);
+	if (err < 0)
+		return err;
+	if (m->flags & MAP_F_LOCKED || (m->flags & (MAP_F_POPULATE | MAP_F_NONBLOCK)) == MAP_F_POPULATE)
+		populate(ctx, &m->map, start);
+	return (long)start;
+}
+
+/* Huge pages, of which there are none. */
+static int check_huge(const struct mapping *m)
+{
+	unsigned size = m->flags >> 26 & 0x3f; /* log2, 0: the default */
+
+	if (!(m->flags & MAP_F_HUGETLB))
+		return 0;
+	if (m->file != NULL)
+		return -EINVAL;
+	return size == 0 || size == 21 || size == 30 ? -ENOMEM : -EINVAL;
+}
+
+static long map_checked(struct mapping *m)
+{
+	int err = check_huge(m);
+
+	if (err == 0)
+		err = check_range(m);
+	if (err == 0)
+		err = m->file != NULL ? describe_file(m) : describe_anonymous(m);
+	return err < 0 ? err : map_it(m);
+}
+
+long sys_mmap(const struct syscall_frame *frame)
+{
+	struct mapping m = {
+		.frame = frame,
+		.flags = frame->args[3],
+		.offset = frame->args[5],
+		.map = { .addr = frame->args[0], .length = frame->args[1], .prot = frame->args[2] & PROT_ALL },
+	};
+	long result;
+
+	if (m.offset & ~PAGE_MASK)
+		return -EINVAL;
+	if (!(m.flags & MAP_F_ANONYMOUS)) {
+		m.file = arg_file(frame, 4);
+		if (m.file == NULL)
+			return -EBADF;
+	}
+	result = map_checked(&m);
+	file_put(frame->ctx, m.file);
+	return result;
+}
+
+long sys_munmap(const struct syscall_frame *frame)
+{
+	ksim_addr addr = frame->args[0];
+	uint64_t length = frame->args[1];
+
+	if (addr & ~PAGE_MASK || addr > MM_MAX || length > MM_MAX - addr || length == 0)
+		return -EINVAL;
+	return mm_unmap(frame->ctx, frame->process->mm, addr, page_up(length));
+}
+
+long sys_mprotect(const struct syscall_frame *frame)
+{
+	ksim_addr addr = frame->args[0];
+	uint64_t length = page_up(frame->args[1]);
+	uint64_t prot = frame->args[2];
+
+	if (addr & ~PAGE_MASK)
+		return -EINVAL;
+	if (frame->args[1] == 0)
+		return (prot & (PROT_F_GROWSDOWN | PROT_F_GROWSUP)) == (PROT_F_GROWSDOWN | PROT_F_GROWSUP) ? -EINVAL
+		                                                                                           : 0;
+	if (length == 0 || addr + length < addr)
+		return -ENOMEM;
+	if (prot & ~(uint64_t)(PROT_ALL | PROT_F_SEM))
+		return -EINVAL;
+	/* What lies before the end of user space is changed, and there a hole is found. */
+	if (addr >= PT_SPAN)
+		return -ENOMEM;
+	return mm_protect(frame->ctx, frame->process->mm, addr, MIN(length, PT_SPAN - addr), prot & PROT_ALL);
+}

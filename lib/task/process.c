@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Processes: birth, fork, and the way out.
+ *
+ *        process_end            last task leaves          wait, join, or init
+ *   ALIVE ----------> ENDING -------------------> ZOMBIE --------------------> REAPED
+ *                     tasks are kicked            memory, files gone            pid gone
+ *
+ * A struct process lives until its machine is destroyed, so that a handle to it never dangles and can always
+ * tell how the process ended.
+ *
+ * I1  mm and files are there exactly while the state is ALIVE or ENDING (init has neither)
+ * I2  exactly one thread tears a process down, after its end was decided and when no task of it is active
+ * I3  a process is on its parent's children or zombies list until it is reaped; init is its own root
+ * I4  who finds a process in the table uses its mm and files only through process_borrow, which refuses one whose
+ *     birth may still fail
+ *
+ * Locking: the process table for family and pids; process->lock for the state and its tasks; nothing is
+ * destroyed under either. Linux: kernel/fork.c, kernel/exit.c. Not modelled: groups, sessions, ptrace, clone
+ * flags.
+ */
+#include "task/internal.h"
+
+#include "host/kmem.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void init_members(struct ctx *ctx, struct process *p, struct kernel *kernel, uint32_t pid, const char *name)
+{
+	p->kernel = kernel;
+	owner_init(&ctx->env->owners, &p->owner, pid, name);
+	census_add(&p->owner, CENSUS_PROCESS, 1);
+	LIST_INIT(&p->children);
+	LIST_INIT(&p->zombies);
+	LIST_INIT(&p->tasks);
+	wait_queue_init(&p->ended);
+	wait_queue_init(&p->child_ended);
+	mutex_init(&p->lock, RANK_PROCESS);
+	mutex_init(&p->signal_lock, RANK_SIGNAL);
+	p->creds.pid = pid;
+}
+
+int process_alloc(struct ctx *ctx, const char *name, struct process *parent, bool held_by_bench, struct process **out)
+{
+	struct kernel *kernel = kernel_of(ctx);
+	struct process *p = kmem_alloc(ctx, sizeof(*p));
+	uint32_t pid;
+	int err;
+
+	if (p == NULL)
+		return -ENOMEM;
+	mutex_lock(ctx, &kernel->lock);
+	err = pid_reserve_locked(ctx, kernel, &pid);
+	if (err == 0) {
+		init_members(ctx, p, kernel, pid, name);
+		p->held_by_bench = held_by_bench;
+		p->parent = parent;
+		kernel->by_pid[pid] = p;
+		TAILQ_INSERT_TAIL(&kernel->processes, p, link);
+		if (parent != NULL)
+			LIST_INSERT_HEAD(&parent->children, p, sibling);
+	}
+	mutex_unlock(ctx, &kernel->lock);
+	if (err < 0) {
+		kmem_free(ctx->env, p, sizeof(*p));
+		return err;
+	}
+	*out = p;
+	return 0;
+}
+
+void process_unalloc(struct ctx *ctx, struct process *p)
+{
+	struct kernel *kernel = p->kernel;
+
+	mutex_lock(ctx, &kernel->lock);
+	process_reap_locked(kernel, p);
+	TAILQ_REMOVE(&kernel->processes, p, link);
+	mutex_unlock(ctx, &kernel->lock);
+	process_free(kernel, p);
+}
+
+void process_free(struct kernel *kernel, struct process *p)
+{
+	struct env *env = &kernel->env;
+	struct task *task;
+
+	if (kernel->sim.process_freed != NULL)
+		kernel->sim.process_freed(env, p);
+	while ((task = LIST_FIRST(&p->tasks)) != NULL) {
+		LIST_REMOVE(task, link);
+		waiter_fini(&task->waiter);
+		kmem_free(env, task, sizeof(*task));
+	}
+	mutex_fini(&p->signal_lock);
+	mutex_fini(&p->lock);
+	wait_queue_fini(&p->child_ended);
+	wait_queue_fini(&p->ended);
+	owner_fini(&env->owners, &p->owner, &env->self);
+	kmem_free(env, p, sizeof(*p));
+}
+
+/* What a process owns is on its own account, whoever makes it. */
+static struct owner *charge(struct ctx *ctx, struct owner *owner)
+{
+	struct owner *was = ctx->owner;
+
+	ctx->owner = owner;
+	return was;
+}
+
+static int sim_process_born(struct ctx *ctx, struct process *p)
+{
+	struct kernel *kernel = kernel_of(ctx);
+
+	return kernel->sim.process_born != NULL ? kernel->sim.process_born(ctx, p) : 0;
+}
+
+/* The birth can fail no more. */
+static void set_born(struct ctx *ctx, struct process *p)
+{
+	mutex_lock(ctx, &p->lock);
+	p->born = true;
+	mutex_unlock(ctx, &p->lock);
+}
+
+int process_create(struct ctx *ctx, const char *name, struct process **out)
+{
+	struct owner *was;
+	struct process *p;
+	int err = process_alloc(ctx, name, kernel_of(ctx)->init, true, &p);
+
+	if (err < 0)
+		return err;
+	was = charge(ctx, &p->owner);
+	err = mm_create(ctx, &p->mm);
+	if (err < 0)
+		goto undo_alloc;
+	err = fdtable_create(ctx, &p->owner, ctx->env->fd_limit, &p->files);
+	if (err < 0)
+		goto undo_mm;
+	err = sim_process_born(ctx, p);
+	if (err < 0)
+		goto undo_files;
+	set_born(ctx, p);
+	charge(ctx, was);
+	*out = p;
+	return 0;
+
+undo_files:
+	fdtable_put(ctx, p->files);
+undo_mm:
+	mm_put(ctx, p->mm);
+	ctx_drain(ctx);
+undo_alloc:
+	charge(ctx, was);
+	process_unalloc(ctx, p);
+	return err;
+}
+
+int process_borrow(struct ctx *ctx, struct process *p, struct mm **mm, struct fdtable **files)
+{
+	int err = -ESRCH;
+
+	mutex_lock(ctx, &p->lock);
+	if (p->born && process_state(p) == PROCESS_ALIVE) {
+		if (mm != NULL)
+			mm_get(*mm = p->mm);
+		if (files != NULL)
+			fdtable_get(*files = p->files);
+		err = 0;
+	}
+	mutex_unlock(ctx, &p->lock);
+	return err;
+}
+
+struct process *process_next(struct ctx *ctx, struct kernel *kernel, uint32_t after, struct mm **mm,
+                             struct fdtable **files)
+{
+	struct process *found = NULL;
+
+	mutex_lock(ctx, &kernel->lock);
+	for (uint32_t pid = after + 1; pid < kernel->by_pid_size && found == NULL; pid++) {
+		struct process *p = kernel->by_pid[pid];
+
+		if (p != NULL && process_borrow(ctx, p, mm, files) == 0)
+			found = p;
+	}
+	mutex_unlock(ctx, &kernel->lock);
+	return found;
+}
+
+static void copy_signals(struct ctx *ctx, struct process *to, struct process *from)
+{
+	mutex_lock(ctx, &from->signal_lock);
+	for (int i = 0; i < SIGNALS; i++)
+		to->actions[i] = from->actions[i];
+	mutex_unlock(ctx, &from->signal_lock);
+}
+
+int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool held_by_bench, struct process **out)
+{
+	struct fdtable *files = NULL;
+	struct owner *was;
+	struct process *p;
+	struct mm *mm = NULL;
+	int err = process_borrow(ctx, parent, &mm, &files);
+
+	if (err < 0)
+		return err;
+	err = process_alloc(ctx, name != NULL ? name : parent->owner.name, parent, held_by_bench, &p);
+	if (err < 0)
+		goto undo_borrow;
+	was = charge(ctx, &p->owner);
+	err = fdtable_copy(ctx, files, &p->owner, &p->files);
+	if (err < 0)
+		goto undo_alloc;
+	err = mm_fork(ctx, mm, &p->mm);
+	if (err < 0)
+		goto undo_files;
+	err = sim_process_born(ctx, p);
+	if (err < 0)
+		goto undo_mm;
+	copy_signals(ctx, p, parent);
+	p->creds.uid = parent->creds.uid;
+	p->creds.gid = parent->creds.gid;
+	set_born(ctx, p);
+	charge(ctx, was);
+	fdtable_put(ctx, files);
+	mm_put(ctx, mm);
+	*out = p;
+	return 0;
+
+undo_mm:
+	mm_put(ctx, p->mm);
+undo_files:
+	fdtable_put(ctx, p->files);
+undo_alloc:
+	ctx_drain(ctx);
+	charge(ctx, was);
+	process_unalloc(ctx, p);
+undo_borrow:
+	fdtable_put(ctx, files);
+	mm_put(ctx, mm);
+	ctx_drain(ctx);
+	return err;
+}
+
+bool process_end(struct ctx *ctx, struct process *p, const struct end *end)
+{
+	struct kernel *kernel = p->kernel;
+	struct task *task;
+
+	mutex_lock(ctx, &p->lock);
+	if (process_state(p) != PROCESS_ALIVE) {
+		mutex_unlock(ctx, &p->lock);
+		return false;
+	}
+	p->end = *end;
+	__atomic_store_n(&p->state, PROCESS_ENDING, __ATOMIC_SEQ_CST);
+	LIST_FOREACH(task, &p->tasks, link) {
+		__atomic_fetch_or(&task->pending, TASK_DIE, __ATOMIC_SEQ_CST);
+		if (kernel->sim.task_kicked != NULL)
+			kernel->sim.task_kicked(ctx, task);
+		waiter_kick(ctx, &task->waiter);
+	}
+	mutex_unlock(ctx, &p->lock);
+	if (__atomic_load_n(&p->active, __ATOMIC_SEQ_CST) == 0)
+		process_tear_down(kernel, p);
+	return true;
+}
+
+/* Give the children to init, which waits for all that nobody else holds. Process-table lock held. */
+static void orphan_children_locked(struct kernel *kernel, struct process *p)
+{
+	struct process *init = kernel->init;
+	struct process *child;
+
+	while ((child = LIST_FIRST(&p->children)) != NULL) {
+		LIST_REMOVE(child, sibling);
+		child->parent = init;
+		LIST_INSERT_HEAD(&init->children, child, sibling);
+	}
+	while ((child = LIST_FIRST(&p->zombies)) != NULL) {
+		LIST_REMOVE(child, sibling);
+		child->parent = init;
+		LIST_INSERT_HEAD(&init->zombies, child, sibling);
+		if (!child->held_by_bench)
+			process_reap_locked(kernel, child);
+	}
+}
+
+void process_reap_locked(struct kernel *kernel, struct process *p)
+{
+	if (p->parent != NULL)
+		LIST_REMOVE(p, sibling);
+	kernel->by_pid[p->owner.id] = NULL;
+	census_add(&p->owner, CENSUS_PROCESS, -1);
+	__atomic_store_n(&p->state, PROCESS_REAPED, __ATOMIC_SEQ_CST);
+}
+
+void process_reap(struct ctx *ctx, struct process *p)
+{
+	struct kernel *kernel = p->kernel;
+
+	mutex_lock(ctx, &kernel->lock);
+	if (process_state(p) == PROCESS_ZOMBIE)
+		process_reap_locked(kernel, p);
+	mutex_unlock(ctx, &kernel->lock);
+}
+
+/* The end is complete: tell those who wait for it. */
+static void become_zombie(struct ctx *ctx, struct process *p)
+{
+	struct kernel *kernel = p->kernel;
+	struct process *parent;
+
+	mutex_lock(ctx, &kernel->lock);
+	orphan_children_locked(kernel, p);
+	parent = p->parent;
+	if (parent != NULL) {
+		LIST_REMOVE(p, sibling);
+		LIST_INSERT_HEAD(&parent->zombies, p, sibling);
+	}
+	__atomic_store_n(&p->state, PROCESS_ZOMBIE, __ATOMIC_SEQ_CST);
+	if (parent == kernel->init && !p->held_by_bench)
+		process_reap_locked(kernel, p);
+	if (parent != NULL)
+		wait_wake_all(ctx, &parent->child_ended);
+	wait_wake_all(ctx, &p->ended);
+	mutex_unlock(ctx, &kernel->lock);
+}
+
+void process_tear_down(struct kernel *kernel, struct process *p)
+{
+	struct fdtable *files;
+	struct task *task;
+	struct mm *mm;
+	struct ctx ctx;
+	bool mine;
+
+	kernel_ctx(kernel, &ctx, "exit");
+	mutex_lock(&ctx, &p->lock);
+	mine = !p->torn && process_state(p) == PROCESS_ENDING && __atomic_load_n(&p->active, __ATOMIC_SEQ_CST) == 0;
+	if (mine)
+		p->torn = true;
+	mutex_unlock(&ctx, &p->lock);
+	if (!mine)
+		return;
+	/* From here on nobody enters: task_enter sees the state, and tasks are made under the lock while ALIVE. */
+	LIST_FOREACH(task, &p->tasks, link) {
+		if (kernel->sim.task_gone != NULL)
+			kernel->sim.task_gone(&ctx, task);
+		census_add(&p->owner, CENSUS_TASK, -1);
+	}
+	if (kernel->sim.process_gone != NULL)
+		kernel->sim.process_gone(&ctx, p);
+	mutex_lock(&ctx, &p->lock);
+	mm = p->mm;
+	files = p->files;
+	p->mm = NULL;
+	p->files = NULL;
+	mutex_unlock(&ctx, &p->lock);
+	if (files != NULL)
+		fdtable_put(&ctx, files);
+	mm_put(&ctx, mm);
+	ctx_drain(&ctx);
+	become_zombie(&ctx, p);
+}
+
+void end_describe(struct end *end, const struct process *p, const char *what)
+{
+	const char *name = p->owner.name;
+	uint32_t pid = p->owner.id;
+
+	if (end->signo == 0)
+		snprintf(end->text, sizeof(end->text), "%s (%u) exited with %d", name, pid, end->code);
+	else
+		snprintf(end->text, sizeof(end->text), "%s (%u) killed by %s%s%s", name, pid, signal_name(end->signo, end->si_code),
+		         what != NULL ? ": " : "", what != NULL ? what : "");
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes, their tasks, and the kernel that holds them all.
+ *
+ * A process owns an address space, an fd table and signal actions. A task is one thread of it: it owns a ctx, a
+ * waiter and, through sim, a TLB. Host threads act as tasks; which thread acts as which is sim's business.
+ */
+#ifndef TASK_PROCESS_H
+#define TASK_PROCESS_H
+
+#include "ipc/unix.h"
+#include "mm/mm.h"
+#include "vfs/fdtable.h"
+
+#define SIGNALS 64 /* 1 to 64 */
+#define PID_MAX 4194304u
+
+/** A signal action; the handler is opaque here, sim calls it. */
+struct sigact {
+	uint64_t handler; /* 0 default, 1 ignore, else what sim understands */
+	uint64_t flags;   /* SA_*, as the x86_64 kernel numbers them */
+	uint64_t mask;    /* bit n - 1 is signal n */
+	uint64_t restorer;
+};
+
+/** How a process ended. */
+struct end {
+	int       signo;   /* 0: it exited */
+	int       code;    /* exit status, 0 to 255 */
+	int       si_code; /* of a fault */
+	ksim_addr addr;    /* of a fault */
+	char      text[160]; /* a sentence */
+};
+
+enum process_state {
+	PROCESS_ALIVE,
+	PROCESS_ENDING, /* its end is decided; tasks are leaving */
+	PROCESS_ZOMBIE, /* nothing left but how it ended */
+	PROCESS_REAPED,
+};
+
+struct process {
+	struct owner    owner;  /* c  its account; owner.id is the pid, owner.name the name */
+	struct kernel  *kernel; /* c */
+	TAILQ_ENTRY(process) link;       /* t  of kernel->processes */
+	struct process *parent;          /* t */
+	LIST_HEAD(, process) children;   /* t  alive or ending */
+	LIST_HEAD(, process) zombies;    /* t  ended, to be waited for */
+	LIST_ENTRY(process) sibling;     /* t  of either list of its parent */
+	struct wait_queue   ended;       /* woken when it becomes a zombie */
+	struct wait_queue   child_ended; /* woken when one of its children does */
+	struct mutex        lock;        /* RANK_PROCESS */
+	uint32_t            state;       /* a  enum process_state; changed under lock */
+	uint32_t            active;      /* a  tasks that a host thread acts as now */
+	struct mm          *mm;          /* c  until it is a zombie, then NULL */
+	struct fdtable     *files;       /* c  likewise */
+	LIST_HEAD(, task)   tasks;       /* p  all since its birth; idle ones too */
+	bool                born;        /* p  its birth is complete: mm and files may be borrowed */
+	bool                torn;        /* p  somebody makes it a zombie */
+	struct end          end;         /* p  valid from ENDING on */
+	struct sigact       actions[SIGNALS]; /* s */
+	struct mutex        signal_lock; /* RANK_SIGNAL */
+	struct unix_creds   creds;       /* c */
+	bool                held_by_bench; /* c  reaped by the bench's join or by halt, not by its parent */
+	void               *sim;         /* of sim: what the machine keeps for it */
+};
+
+#define TASK_DIE 1u /* leave as soon as you can: the process is ending */
+
+struct task {
+	struct ctx      ctx;     /* c  of every call it makes */
+	struct process *process; /* c */
+	LIST_ENTRY(task) link;   /* p */
+	uint32_t        tid;     /* c  the first one's is the pid */
+	struct waiter   waiter;
+	uint32_t        pending; /* a  TASK_* */
+	uint32_t        busy;    /* a  0 idle, else enum task_actor: what kind of host thread acts as it */
+	void           *cpu;     /* of sim: its TLB */
+};
+
+/** Whose host thread acts as a task. */
+enum task_actor { TASK_ACTOR_PROGRAM = 1, TASK_ACTOR_OURS = 2 };
+
+struct kernel_config {
+	uint64_t           ram_bytes;
+	enum ksim_arch     arch; /* not HOST */
+	enum commit_policy commit;
+	unsigned           linux_release;
+	uint32_t           fd_limit;
+	bool               poison;
+};
+
+struct kernel {
+	struct env    env;
+	struct mutex  lock;      /* RANK_PROCESS_TABLE: t members, pids */
+	TAILQ_HEAD(, process) processes; /* t  every one since boot, reaped ones too */
+	struct process **by_pid; /* t  indexed by pid; NULL: none or reaped */
+	uint32_t      by_pid_size;
+	uint32_t      next_pid;  /* t  also hands out tids */
+	struct process *init;    /* c  pid 1: it has no memory, no files and no code */
+	struct wait_registry waits;
+	/** What sim does along; each may be NULL. */
+	struct kernel_sim {
+		/** It has its memory and files. 0 or -ENOMEM. */
+		int (*process_born)(struct ctx *ctx, struct process *process);
+		/** It is about to lose them. */
+		void (*process_gone)(struct ctx *ctx, struct process *process);
+		/** Its struct is about to be freed. */
+		void (*process_freed)(struct env *env, struct process *process);
+		/** Allocate what a task needs. 0 or -ENOMEM. */
+		int (*task_born)(struct ctx *ctx, struct task *task);
+		/** It is on its process's list, which is alive and locked. */
+		void (*task_joined)(struct ctx *ctx, struct task *task);
+		/** Its process has lost its last thread, or it was never listed: free what task_born made. */
+		void (*task_gone)(struct ctx *ctx, struct task *task);
+		/** Make the task notice task->pending at its next access to memory. */
+		void (*task_kicked)(struct ctx *ctx, struct task *task);
+	} sim; /* c */
+};
+
+/** A machine's kernel. -ENOMEM; -EINVAL for a RAM size that is none. */
+int kernel_create(const struct kernel_config *config, const struct env_hooks *hooks, struct kernel **out);
+/**
+ * Give back what the kernel itself holds: init, queued messages, the frame of zeros. Every process has ended and
+ * been reaped, no call is under way. What the census still counts afterwards is a leak of ours.
+ */
+void kernel_stop(struct kernel *kernel);
+/** Free all, after kernel_stop. */
+void kernel_destroy(struct kernel *kernel);
+/** Reap a zombie, whoever's child it is. */
+void process_reap(struct ctx *ctx, struct process *process);
+
+static inline struct kernel *kernel_of(const struct ctx *ctx)
+{
+	return ctx->env->kernel;
+}
+
+/** A caller that is the machine itself. */
+static inline void kernel_ctx(struct kernel *kernel, struct ctx *ctx, const char *call)
+{
+	ctx_init(ctx, &kernel->env, call);
+}
+
+/** A process with an empty address space, child of pid 1, held by the bench. -ENOMEM, -EAGAIN (pids). */
+int process_create(struct ctx *ctx, const char *name, struct process **out);
+/** A child of parent with a copy of its memory and its fd table. name NULL: the parent's. */
+int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool held_by_bench, struct process **out);
+/** The process of a pid, reaped ones not. NULL: none. */
+struct process *process_by_pid(struct ctx *ctx, uint32_t pid);
+
+static inline enum process_state process_state(const struct process *process)
+{
+	return (enum process_state)__atomic_load_n(&process->state, __ATOMIC_SEQ_CST);
+}
+
+/** Its memory and files with references for the caller; NULL: not wanted. 0; -ESRCH: it is ending, or not yet born. */
+int process_borrow(struct ctx *ctx, struct process *process, struct mm **mm, struct fdtable **files);
+/**
+ * For walks over all processes while they run: the living one with the lowest pid > after, with references to its
+ * memory and files for the caller. NULL: no more. init, which has neither, is passed over.
+ */
+struct process *process_next(struct ctx *ctx, struct kernel *kernel, uint32_t after, struct mm **mm,
+                             struct fdtable **files);
+
+/**
+ * Decide the end of a process: the first decision stands. Kicks its tasks; when none is active, it becomes a
+ * zombie at once, else when the last one leaves. false: it was decided before.
+ */
+bool process_end(struct ctx *ctx, struct process *process, const struct end *end);
+/** Fill in end->text from the other members: "compositor (3) killed by SIGBUS BUS_ADRERR: ..." what: the access. */
+void end_describe(struct end *end, const struct process *process, const char *what);
+
+/** A task of an alive process; idle. -ENOMEM, -EAGAIN */
+int task_create(struct ctx *ctx, struct process *process, struct task **out);
+/** Begin acting as an idle task: false if another thread does, or the process is ending. */
+bool task_enter(struct task *task, enum task_actor actor);
+/** Stop acting. When the process is ending and this was its last, it becomes a zombie here. */
+void task_leave(struct task *task);
+/** Some idle task of the process, entered; a new one if all are busy. -ESRCH (ending), -ENOMEM, -EAGAIN */
+int task_enter_any(struct ctx *ctx, struct process *process, enum task_actor actor, struct task **out);
+
+static inline bool task_dying(const struct task *task)
+{
+	return __atomic_load_n(&task->pending, __ATOMIC_ACQUIRE) & TASK_DIE;
+}
+
+/**
+ * wait4(2) for the caller's children. pid > 0: that one; -1: any. options: WNOHANG (1).
+ * @return its pid; 0 with WNOHANG; -ECHILD, -EINTR, -EDEADLK
+ */
+int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, struct end *end);
+/** Wait for the end of any process and reap it; it may be reaped already. 0, -EDEADLK, -EINTR. ctx->waiter must be set. */
+int process_join(struct ctx *ctx, struct process *process, struct end *end);
+/** The status word of wait(2). */
+int end_status(const struct end *end);
+
+/** Read and replace a signal action: old or new may be NULL. -EINVAL */
+int process_sigaction(struct ctx *ctx, struct process *process, int signo, const struct sigact *act,
+                      struct sigact *old);
+
+/** Every validator of the machine. Exact when no call is under way. */
+void kernel_check(struct kernel *kernel, struct check_report *report);
+
+#endif

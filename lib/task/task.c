@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Tasks: the threads of a process, and how a host thread becomes one for a while.
+ *
+ * I1  a task is acted by at most one host thread: whoever changed busy from 0
+ * I2  process->active counts its busy tasks; a task is entered only if the state was ALIVE after it was counted,
+ *     and whoever decides the end reads the count after it has changed the state: so either the thread that
+ *     enters sees the end, or the one that ends sees the thread
+ *
+ * Locking: process->lock for the list; none to enter and to leave.
+ */
+#include "task/internal.h"
+
+#include "host/kmem.h"
+
+#include <errno.h>
+
+static void init_ctx(struct task *task)
+{
+	struct process *p = task->process;
+	struct ctx *ctx = &task->ctx;
+
+	ctx_init(ctx, &p->kernel->env, "");
+	ctx->task = task;
+	ctx->mm = p->mm;
+	ctx->owner = &p->owner;
+	ctx->waiter = &task->waiter;
+	ctx->user = &mm_user_ops;
+}
+
+/* Number the task and put it on the list, if the process still lives. */
+static int list_task(struct ctx *ctx, struct task *task)
+{
+	struct process *p = task->process;
+	struct kernel *kernel = p->kernel;
+	int err = 0;
+
+	mutex_lock(ctx, &kernel->lock);
+	mutex_lock(ctx, &p->lock);
+	if (process_state(p) != PROCESS_ALIVE)
+		err = -ESRCH;
+	else if (LIST_EMPTY(&p->tasks))
+		task->tid = p->owner.id;
+	else
+		err = pid_reserve_locked(ctx, kernel, &task->tid);
+	if (err == 0) {
+		init_ctx(task);
+		LIST_INSERT_HEAD(&p->tasks, task, link);
+		census_add(&p->owner, CENSUS_TASK, 1);
+		if (kernel->sim.task_joined != NULL)
+			kernel->sim.task_joined(ctx, task);
+	}
+	mutex_unlock(ctx, &p->lock);
+	mutex_unlock(ctx, &kernel->lock);
+	return err;
+}
+
+int task_create(struct ctx *ctx, struct process *p, struct task **out)
+{
+	struct kernel *kernel = p->kernel;
+	struct task *task = kmem_alloc(ctx, sizeof(*task));
+	int err;
+
+	if (task == NULL)
+		return -ENOMEM;
+	task->process = p;
+	waiter_init(&task->waiter, &p->owner);
+	if (kernel->sim.task_born != NULL) {
+		err = kernel->sim.task_born(ctx, task);
+		if (err < 0)
+			goto undo_waiter;
+	}
+	err = list_task(ctx, task);
+	if (err < 0)
+		goto undo_sim;
+	*out = task;
+	return 0;
+
+undo_sim:
+	if (kernel->sim.task_gone != NULL)
+		kernel->sim.task_gone(ctx, task);
+undo_waiter:
+	waiter_fini(&task->waiter);
+	kmem_free(ctx->env, task, sizeof(*task));
+	return err;
+}
+
+bool task_enter(struct task *task, enum task_actor actor)
+{
+	struct process *p = task->process;
+	uint32_t idle = 0;
+
+	if (!__atomic_compare_exchange_n(&task->busy, &idle, actor, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return false;
+	__atomic_fetch_add(&p->active, 1, __ATOMIC_SEQ_CST);
+	if (likely(process_state(p) == PROCESS_ALIVE))
+		return true;
+	task_leave(task);
+	return false;
+}
+
+void task_leave(struct task *task)
+{
+	struct process *p = task->process;
+
+	__atomic_store_n(&task->busy, 0, __ATOMIC_RELEASE);
+	if (__atomic_sub_fetch(&p->active, 1, __ATOMIC_SEQ_CST) == 0 && unlikely(process_state(p) == PROCESS_ENDING))
+		process_tear_down(p->kernel, p);
+}
+
+/* Enter an idle task of the list; NULL if all are busy. */
+static struct task *enter_idle(struct ctx *ctx, struct process *p, enum task_actor actor)
+{
+	struct task *task;
+
+	mutex_lock(ctx, &p->lock);
+	LIST_FOREACH(task, &p->tasks, link)
+		if (__atomic_load_n(&task->busy, __ATOMIC_RELAXED) == 0)
+			break;
+	mutex_unlock(ctx, &p->lock);
+	return task != NULL && task_enter(task, actor) ? task : NULL;
+}
+
+int task_enter_any(struct ctx *ctx, struct process *p, enum task_actor actor, struct task **out)
+{
+	for (;;) {
+		struct task *task;
+		int err;
+
+		if (process_state(p) != PROCESS_ALIVE)
+			return -ESRCH;
+		task = enter_idle(ctx, p, actor);
+		if (task == NULL) {
+			err = task_create(ctx, p, &task);
+			if (err < 0)
+				return err;
+			if (!task_enter(task, actor))
+				continue;
+		}
+		*out = task;
+		return 0;
+	}
+}

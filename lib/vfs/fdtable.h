@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The descriptors of a process: small numbers for open file descriptions.
+ */
+#ifndef VFS_FDTABLE_H
+#define VFS_FDTABLE_H
+
+#include "vfs/file.h"
+
+struct fd_slot {
+	struct file *file; /* NULL: free or reserved */
+	const char *call;  /* the call that made this slot */
+	uint64_t epoch;    /* and when */
+};
+
+struct fdtable {
+	struct ref ref;
+	struct mutex lock;     /* RANK_FD_TABLE */
+	struct owner *owner;   /* c  whose account its slots are on */
+	uint32_t limit;        /* l  RLIMIT_NOFILE */
+	uint32_t size;         /* l  slots allocated; grows by doubling */
+	uint32_t hint;         /* l  no free number below it */
+	struct fd_slot *slots; /* l */
+	uint64_t *used;        /* l  bit: in use or reserved */
+	uint64_t *cloexec;     /* l */
+	uint64_t *full;        /* l  bit: that word of used has no zero */
+};
+
+int fdtable_create(struct ctx *ctx, struct owner *owner, uint32_t limit, struct fdtable **out);
+/** A copy for fork, charged to another account. 0 or -ENOMEM. */
+int fdtable_copy(struct ctx *ctx, struct fdtable *from, struct owner *owner, struct fdtable **out);
+void fdtable_get(struct fdtable *table);
+/** The last put closes everything. */
+void fdtable_put(struct ctx *ctx, struct fdtable *table);
+
+/** Reserve the lowest free number >= from: the number, or -EMFILE, -EINVAL (from at or past the limit), -ENOMEM. */
+int fd_reserve(struct ctx *ctx, struct fdtable *table, uint32_t from, bool cloexec);
+/** Fill a reserved number; takes over the caller's reference. */
+void fd_install(struct ctx *ctx, struct fdtable *table, int fd, struct file *file);
+void fd_unreserve(struct ctx *ctx, struct fdtable *table, int fd);
+/** The description with a reference for the caller; NULL: -EBADF. */
+struct file *fd_get(struct ctx *ctx, struct fdtable *table, int fd);
+int fd_close(struct ctx *ctx, struct fdtable *table, int fd);
+/** dup: lowest number >= from. The number; -EBADF, and as fd_reserve. */
+int fd_dup(struct ctx *ctx, struct fdtable *table, int fd, uint32_t from, bool cloexec);
+/**
+ * dup2/dup3: exactly `to`, closing what is there; fd == to is the caller's business.
+ * `to`; -EBADF (fd, or `to` at or past the limit), -EBUSY (`to` is reserved), -ENOMEM.
+ */
+int fd_dup_to(struct ctx *ctx, struct fdtable *table, int fd, int to, bool cloexec);
+int fd_get_cloexec(struct ctx *ctx, struct fdtable *table, int fd);
+int fd_set_cloexec(struct ctx *ctx, struct fdtable *table, int fd, bool cloexec);
+
+/** Slots in use, lowest first: the next one >= from; its description with a reference. False: no more. */
+bool fdtable_next(struct ctx *ctx, struct fdtable *table, int from, int *fd, struct file **file, struct fd_slot *slot);
+
+/** open(2) of a path, as far as there are paths: /proc/self/fd/N. 0; -ENOENT, -EACCES, ... */
+int vfs_open(struct ctx *ctx, struct fdtable *table, uint32_t pid, const char *path, uint32_t flags, uint32_t mode,
+             struct file **out);
+
+void fdtable_check(struct ctx *ctx, struct fdtable *table, struct check_report *report);
+
+#endif

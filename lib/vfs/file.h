@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An open file description: offset, status flags, access mode. What dup, fork and SCM_RIGHTS share.
+ *
+ * References of a file = slots of fd tables + mappings + messages in flight + calls under way.
+ */
+#ifndef VFS_FILE_H
+#define VFS_FILE_H
+
+#include "object/backing.h"
+#include "vfs/inode.h"
+
+struct file;
+
+/** What kinds of files differ in. A NULL entry answers as Linux does for files without it. */
+struct file_ops {
+	const char *name;
+	/** At *pos, which advances; pos is NULL for files without one. */
+	ssize_t (*read)(struct ctx *ctx, struct file *file, struct uio *uio, uint64_t *pos);
+	ssize_t (*write)(struct ctx *ctx, struct file *file, struct uio *uio, uint64_t *pos);
+	bool seekable;
+	/** The last reference has gone. No lock is held. */
+	void (*release)(struct ctx *ctx, struct file *file);
+	/** As /proc/self/fd shows it: "/memfd:x (deleted)", "socket:[7]". @return as snprintf */
+	int (*describe)(const struct file *file, char *text, size_t size);
+};
+
+struct file {
+	struct ref ref;
+	struct origin origin;       /* c  the call that opened it */
+	const struct file_ops *ops; /* c */
+	struct inode *inode;        /* c  our reference */
+	uint32_t flags;             /* a  O_* as the x86_64 kernel numbers them; the access mode never changes */
+	struct mutex pos_lock;      /* RANK_FILE_POS */
+	uint64_t pos;               /* p */
+	struct backing backing;     /* c  what mappings hold */
+	void *priv;                 /* c  of ops */
+};
+
+/** Status flags, numbered as the x86_64 kernel does (the canonical form). */
+enum {
+	FILE_RDONLY = 0,
+	FILE_WRONLY = 1,
+	FILE_RDWR = 2,
+	FILE_ACCMODE = 3,
+	FILE_CREAT = 0100,
+	FILE_EXCL = 0200,
+	FILE_TRUNC = 01000,
+	FILE_APPEND = 02000,
+	FILE_NONBLOCK = 04000,
+	FILE_DSYNC = 010000,
+	FILE_DIRECT = 040000,
+	FILE_LARGEFILE = 0100000,
+	FILE_DIRECTORY = 0200000,
+	FILE_NOFOLLOW = 0400000,
+	FILE_NOATIME = 01000000,
+	FILE_CLOEXEC = 02000000,
+	FILE_SYNC = 04000000,
+	FILE_PATH = 010000000,
+};
+
+/** A description with one reference; takes over the inode's reference on success only. 0 or -ENOMEM. */
+int file_create(struct ctx *ctx, const struct file_ops *ops, struct inode *inode, uint32_t flags, struct file **out);
+void file_get(struct file *file);
+/** NULL is legal. */
+void file_put(struct ctx *ctx, struct file *file);
+
+static inline uint32_t file_flags(const struct file *file)
+{
+	return __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
+}
+
+/* Access mode 3 of open(2) is neither. */
+static inline bool file_readable(const struct file *file)
+{
+	uint32_t flags = file_flags(file);
+
+	return ((flags & FILE_ACCMODE) + 1) & 1 && !(flags & FILE_PATH);
+}
+
+static inline bool file_writable(const struct file *file)
+{
+	uint32_t flags = file_flags(file);
+
+	return ((flags & FILE_ACCMODE) + 1) & 2 && !(flags & FILE_PATH);
+}
+
+/* The file calls of Linux, after the descriptor has become a file and the buffer a uio. Errors as the man pages. */
+ssize_t vfs_read(struct ctx *ctx, struct file *file, struct uio *uio);
+ssize_t vfs_write(struct ctx *ctx, struct file *file, struct uio *uio);
+ssize_t vfs_pread(struct ctx *ctx, struct file *file, struct uio *uio, int64_t offset);
+ssize_t vfs_pwrite(struct ctx *ctx, struct file *file, struct uio *uio, int64_t offset);
+int64_t vfs_lseek(struct ctx *ctx, struct file *file, int64_t offset, int whence);
+int vfs_truncate(struct ctx *ctx, struct file *file, int64_t length);
+int vfs_fallocate(struct ctx *ctx, struct file *file, int mode, int64_t offset, int64_t length);
+void vfs_stat(struct ctx *ctx, struct file *file, struct kstat *out);
+int vfs_add_seals(struct ctx *ctx, struct file *file, uint32_t seals);
+int vfs_get_seals(struct ctx *ctx, struct file *file); /* F_SEAL_* or -EINVAL */
+/** F_SETFL: only FILE_APPEND and FILE_NONBLOCK change. 0; -EINVAL (FILE_DIRECT). */
+int vfs_set_flags(struct ctx *ctx, struct file *file, uint32_t flags);
+
+/** What mm must know to map a file. Pointers are borrowed from the file. */
+struct vfs_mapping {
+	struct object *object;
+	struct backing *backing;
+	uint8_t max_prot; /* 1 read, 2 write, 4 exec */
+	bool demote;      /* see struct mm_map */
+};
+
+/** Whether and how the file may be mapped with prot (1, 2, 4): 0; -EACCES, -EPERM, -ENODEV. */
+int vfs_map(struct ctx *ctx, struct file *file, unsigned prot, bool shared, struct vfs_mapping *out);
+
+#define MEMFD_NAME_MAX 249
+enum { MEMFD_CLOEXEC = 1, MEMFD_ALLOW_SEALING = 2, MEMFD_HUGETLB = 4, MEMFD_NOEXEC_SEAL = 8, MEMFD_EXEC = 16 };
+
+/**
+ * A new, empty memfd, open for reading and writing. flags: MEMFD_*.
+ * 0; -EINVAL (flags, a name longer than MEMFD_NAME_MAX), -ENOSYS, -ENOMEM.
+ */
+int memfd_create_file(struct ctx *ctx, const char *name, unsigned flags, struct file **out);
+/** The flags alone, which Linux judges before it reads the name: 0; -EINVAL; -ENOSYS (no huge pages). */
+int memfd_check_flags(unsigned flags);
+
+/** Validator of a description, its inode and its pages; exact when no call is under way. */
+void file_check(struct ctx *ctx, struct file *file, struct check_report *report);
+
+#endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Inodes: identity, times, and for files the object that holds their pages.
+ *
+ * An inode lives as long as a description is open on it: nothing here has a name in a directory. The object is the
+ * inode's own; mappings hold references of their own to object and description, so neither goes under their feet.
+ *
+ * I1  ino is unique in the machine and never 0
+ * I2  an inode with an object holds exactly one reference on it
+ *
+ * Locking: inode->lock for what may change. Its holder may copy from user memory, so it is taken under no map lock.
+ * The access time is an atomic word of its own, so that readers of one file do not queue up for it.
+ * Linux: fs/inode.c, fs/stat.c. Not modelled: directories, links, permissions other than shown.
+ */
+#include "vfs/inode.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "host/kmem.h"
+#include "host/wait.h"
+
+/* Devices as fstat shows them: 00:01 holds memfds on Linux, sockets have a device of their own. */
+enum { DEV_MEMORY = 1, DEV_SOCKETS = 8 };
+
+static void inode_destroy(struct ctx *ctx, struct drop *drop)
+{
+	struct inode *inode = ref_container(drop, struct inode);
+
+	object_put(ctx, inode->object);
+	mutex_fini(&inode->lock);
+	origin_clear(&inode->origin);
+	kmem_free(ctx->env, inode, sizeof(*inode));
+}
+
+int inode_create(struct ctx *ctx, uint32_t mode, const char *name, struct object *object, struct inode **out)
+{
+	struct inode *inode = kmem_alloc(ctx, sizeof(*inode));
+
+	if (inode == NULL)
+		return -ENOMEM;
+	ref_init(&inode->ref);
+	origin_set(ctx, &inode->origin, CENSUS_INODE);
+	mutex_init(&inode->lock, RANK_INODE);
+	inode->ino = __atomic_add_fetch(&ctx->env->next_ino, 1, __ATOMIC_RELAXED);
+	inode->mode = mode;
+	inode->nlink = 1;
+	inode->object = object;
+	inode->atime_ns = inode->mtime_ns = inode->ctime_ns = host_realtime_ns();
+	snprintf(inode->name, sizeof(inode->name), "%s", name);
+	*out = inode;
+	return 0;
+}
+
+void inode_get(struct inode *inode)
+{
+	ref_get(&inode->ref);
+}
+
+void inode_put(struct ctx *ctx, struct inode *inode)
+{
+	if (inode != NULL)
+		ref_put(ctx, &inode->ref, inode_destroy);
+}
+
+void inode_accessed(struct inode *inode)
+{
+	__atomic_store_n(&inode->atime_ns, host_realtime_ns(), __ATOMIC_RELAXED);
+}
+
+void inode_modified_locked(struct inode *inode)
+{
+	inode->mtime_ns = inode->ctime_ns = host_realtime_ns();
+}
+
+void inode_stat(struct ctx *ctx, struct inode *inode, struct kstat *out)
+{
+	mutex_lock(ctx, &inode->lock);
+	*out = (struct kstat){
+		.dev = inode->object != NULL ? DEV_MEMORY : DEV_SOCKETS,
+		.ino = inode->ino,
+		.nlink = inode->nlink,
+		.blksize = PAGE_BYTES,
+		.mode = inode->mode,
+		.uid = inode->uid,
+		.gid = inode->gid,
+		.atime_ns = __atomic_load_n(&inode->atime_ns, __ATOMIC_RELAXED),
+		.mtime_ns = inode->mtime_ns,
+		.ctime_ns = inode->ctime_ns,
+	};
+	if (inode->object != NULL) {
+		out->size = object_size(inode->object);
+		out->blocks = object_pages(ctx, inode->object) * (PAGE_BYTES / S_BLKSIZE);
+	}
+	mutex_unlock(ctx, &inode->lock);
+}

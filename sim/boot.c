@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Where the machine is put together: machine knows neither cpu nor lab, which lie above it, so it is handed their
+ * parts here. Linux's counterpart is a board's setup code.
+ */
+#include "cpu/cpu.h"
+#include "lab/lab.h"
+#include "machine/machine.h"
+
+#include <errno.h>
+
+static const struct machine_parts parts = {
+	.cpu = {
+		.process_born = cpu_process_born,
+		.process_gone = cpu_process_gone,
+		.task_born = cpu_task_born,
+		.task_joined = cpu_task_joined,
+		.task_gone = cpu_task_gone,
+		.task_kicked = cpu_task_kicked,
+	},
+	.lab = {
+		.attach = lab_attach,
+		.detach = lab_detach,
+	},
+};
+
+struct ksim_machine *ksim_boot_sized(const struct ksim_config *config, size_t size)
+{
+	struct ksim_config filled;
+	int err = machine_config(config, size, &filled);
+
+	if (err < 0) {
+		errno = -err;
+		return NULL;
+	}
+	return machine_boot(&filled, &parts);
+}

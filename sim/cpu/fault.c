@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What becomes of a fault: a handler runs on the thread that faulted, or the process ends.
+ *
+ * The kernel returned a fault as a value; here it meets the process's signal actions. A handler runs as a plain
+ * call: it may return, and the access is tried again; map memory first, so that it then succeeds; or jump away.
+ *
+ * Which signals are blocked is the host thread's own signal mask, of which a handler's are added while it runs: so
+ * siglongjmp out of a handler restores them if its sigsetjmp saved the mask, and longjmp does not, as on Linux.
+ *
+ * Linux: kernel/signal.c (force_sig_fault), signal(7). A fault whose signal is blocked or ignored ends the process.
+ */
+#include "cpu/cpu.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ACTION_DEFAULT = 0, ACTION_IGNORE = 1 };
+
+static bool is_blocked(int signo)
+{
+	sigset_t mask;
+
+	return pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, signo) == 1;
+}
+
+/* Block what a handler's action says, and remember the mask from before. */
+static void block_for(const struct sigact *action, int signo, sigset_t *before)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	for (int n = 1; n <= SIGNALS; n++)
+		if (action->mask >> (n - 1) & 1)
+			sigaddset(&mask, n);
+	if (!(action->flags & SA_NODEFER))
+		sigaddset(&mask, signo);
+	pthread_sigmask(SIG_BLOCK, &mask, before);
+}
+
+/* The action for a signal; one with SA_RESETHAND is reset by this. */
+static struct sigact take_action(struct task *task, int signo)
+{
+	struct process *p = task->process;
+	struct sigact action;
+
+	mutex_lock(&task->ctx, &p->signal_lock);
+	action = p->actions[signo - 1];
+	if (action.flags & (uint64_t)(unsigned)SA_RESETHAND)
+		p->actions[signo - 1].handler = ACTION_DEFAULT;
+	mutex_unlock(&task->ctx, &p->signal_lock);
+	return action;
+}
+
+static void call_handler(const struct sigact *action, const struct fault *fault)
+{
+	siginfo_t info;
+
+	if (!(action->flags & SA_SIGINFO)) {
+		((void (*)(int))(uintptr_t)action->handler)(fault->signo);
+		return;
+	}
+	memset(&info, 0, sizeof(info));
+	info.si_signo = fault->signo;
+	info.si_code = fault->code;
+	info.si_addr = (void *)(uintptr_t)fault->addr;
+	((void (*)(int, siginfo_t *, void *))(uintptr_t)action->handler)(fault->signo, &info, NULL);
+}
+
+/* "read of 4 at 0x7f00003ffc, page 3 of /memfd:wl_shm, size 16384" */
+static void describe_access(struct task *task, const struct fault *fault, unsigned size, enum access access, char *text,
+                            size_t room)
+{
+	const char *verb = access == ACCESS_WRITE ? "write" : "read";
+	struct mm_region region;
+	int n;
+
+	if (fault->signo == SIGKILL) {
+		snprintf(text, room, "no memory for %s: %s at %#" PRIx64, fault->why, verb, fault->addr);
+		return;
+	}
+	n = snprintf(text, room, "%s of %u at %#" PRIx64, verb, size, fault->addr);
+	if (n < 0 || (size_t)n >= room)
+		return;
+	if (!mm_region(&task->ctx, task->ctx.mm, fault->addr, &region) || region.start > fault->addr) {
+		snprintf(text + n, room - (size_t)n, ", where nothing is mapped");
+		return;
+	}
+	if (region.name[0] != '\0')
+		n += snprintf(text + n, room - (size_t)n, ", page %" PRIu64 " of %s",
+		              (region.offset + fault->addr - region.start) >> PAGE_SHIFT, region.name);
+	if ((size_t)n < room && fault->signo == SIGBUS && region.has_object)
+		snprintf(text + n, room - (size_t)n, ", size %" PRIu64, region.object_size);
+	else if ((size_t)n < room && fault->signo == SIGSEGV)
+		snprintf(text + n, room - (size_t)n, ", mapped %c%c%c", region.prot & PROT_R ? 'r' : '-',
+		         region.prot & PROT_W ? 'w' : '-', region.prot & PROT_X ? 'x' : '-');
+}
+
+static __attribute__((noreturn)) void die_of(struct task *task, const struct fault *fault, unsigned size,
+                                             enum access access)
+{
+	struct end end = {.signo = fault->signo, .si_code = fault->code, .addr = fault->addr};
+	char what[sizeof(end.text)];
+
+	describe_access(task, fault, size, access, what, sizeof(what));
+	end_describe(&end, task->process, what);
+	process_end(&task->ctx, task->process, &end);
+	acting_die();
+}
+
+void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access)
+{
+	struct task *task = tlb->task;
+	struct sigact action;
+	sigset_t before;
+
+	if (fault->signo == SIGKILL || is_blocked(fault->signo))
+		die_of(task, fault, size, access);
+	action = take_action(task, fault->signo);
+	if (action.handler == ACTION_DEFAULT || action.handler == ACTION_IGNORE)
+		die_of(task, fault, size, access);
+	block_for(&action, fault->signo, &before);
+	call_handler(&action, fault);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (task_dying(task))
+		acting_die();
+}

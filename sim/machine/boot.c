@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Machines: checking what is asked for, booting, halting.
+ *
+ * Halt goes from the outside in: no thread of the program may still act; every process is told to end, which
+ * kicks its threads out of what they wait for; the threads are joined, then the processes are zombies and are
+ * reaped; the kernel gives back what it holds for itself; and what the census counts then is a leak of ours.
+ */
+#include "machine/machine.h"
+
+#include "host/kmem.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RAM_DEFAULT (UINT64_C(64) << 20)
+#define RAM_MIN (UINT64_C(64) << 10)
+#define RAM_MAX (UINT64_C(1) << 44) /* pfns fit in 32 bits */
+#define FD_LIMIT_DEFAULT 1024u
+#define FD_LIMIT_MAX 1048576u
+#define TLB_DEFAULT 256u
+
+void machine_abort(const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fprintf(stderr, "ksim: %s\n", text);
+	abort();
+}
+
+static int fill_defaults(struct ksim_config *c)
+{
+	if (c->ram_bytes == 0)
+		c->ram_bytes = RAM_DEFAULT;
+	if (c->arch == KSIM_ARCH_HOST)
+		c->arch = machine_host_arch();
+	if (c->fd_limit == 0)
+		c->fd_limit = FD_LIMIT_DEFAULT;
+	if (c->tlb_entries == 0)
+		c->tlb_entries = TLB_DEFAULT;
+	if (c->ram_bytes < RAM_MIN || c->ram_bytes > RAM_MAX || c->ram_bytes % KSIM_PAGE_SIZE != 0)
+		return -EINVAL;
+	if (c->arch != KSIM_ARCH_X86_64 && c->arch != KSIM_ARCH_AARCH64)
+		return -EINVAL;
+	if (c->commit != KSIM_COMMIT_ON_TRUNCATE && c->commit != KSIM_COMMIT_ON_TOUCH)
+		return -EINVAL;
+	if (c->fd_limit > FD_LIMIT_MAX || (c->poison != 0 && c->poison != KSIM_NONE))
+		return -EINVAL;
+	if (c->tlb_entries < 16 || c->tlb_entries > 4096 || (c->tlb_entries & (c->tlb_entries - 1)) != 0)
+		return -EINVAL;
+	return 0;
+}
+
+int machine_config(const struct ksim_config *config, size_t size, struct ksim_config *out)
+{
+	const unsigned char *bytes = (const unsigned char *)config;
+
+	memset(out, 0, sizeof(*out));
+	if (config != NULL)
+		memcpy(out, config, MIN(size, sizeof(*out)));
+	for (size_t i = sizeof(*out); i < size; i++)
+		if (bytes[i] != 0)
+			return -E2BIG;
+	return fill_defaults(out);
+}
+
+/* ---- what the kernel tells sim ---- */
+
+/* Of processes of all machines: what tells a handle from an older one at the same address. */
+static uint64_t last_number;
+
+static int process_born(struct ctx *ctx, struct process *process)
+{
+	struct ksim_machine *m = ctx->env->hooks.machine;
+	struct ksim_process *handle = kmem_alloc(ctx, sizeof(*handle));
+	int err;
+
+	if (handle == NULL)
+		return -ENOMEM;
+	handle->kernel = process;
+	handle->machine = m;
+	handle->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
+	LIST_INIT(&handle->threads);
+	process->sim = handle;
+	err = m->parts->cpu.process_born(ctx, handle);
+	if (err < 0) {
+		process->sim = NULL;
+		kmem_free(ctx->env, handle, sizeof(*handle));
+	}
+	return err;
+}
+
+static void process_gone(struct ctx *ctx, struct process *process)
+{
+	struct ksim_process *handle = process_handle(process);
+
+	if (handle != NULL)
+		handle->machine->parts->cpu.process_gone(ctx, handle);
+}
+
+static void process_freed(struct env *env, struct process *process)
+{
+	kmem_free(env, process->sim, sizeof(struct ksim_process));
+}
+
+struct ksim_machine *machine_boot(const struct ksim_config *config, const struct machine_parts *parts)
+{
+	struct kernel_config kernel_config = {
+		.ram_bytes = config->ram_bytes,
+		.arch = config->arch,
+		.commit = config->commit == KSIM_COMMIT_ON_TOUCH ? COMMIT_ON_TOUCH : COMMIT_ON_TRUNCATE,
+		.linux_release = config->linux_release,
+		.fd_limit = config->fd_limit,
+		.poison = config->poison != KSIM_NONE,
+	};
+	struct ksim_machine *m = calloc(1, sizeof(*m));
+	struct env_hooks hooks = {.say = config->report, .say_arg = config->report_arg, .machine = m};
+	int err = -ENOMEM;
+
+	if (m == NULL)
+		goto fail;
+	m->config = *config;
+	m->parts = parts;
+	pthread_mutex_init(&m->lock, NULL);
+	err = kernel_create(&kernel_config, &hooks, &m->kernel);
+	if (err < 0)
+		goto undo_alloc;
+	m->kernel->sim = (struct kernel_sim){
+		.process_born = process_born,
+		.process_gone = process_gone,
+		.process_freed = process_freed,
+		.task_born = parts->cpu.task_born,
+		.task_joined = parts->cpu.task_joined,
+		.task_gone = parts->cpu.task_gone,
+		.task_kicked = parts->cpu.task_kicked,
+	};
+	err = parts->lab.attach(m);
+	if (err < 0)
+		goto undo_kernel;
+	return m;
+
+undo_kernel:
+	kernel_stop(m->kernel);
+	kernel_destroy(m->kernel);
+undo_alloc:
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+fail:
+	errno = -err;
+	return NULL;
+}
+
+/* ---- halt ---- */
+
+/* Whether a thread of the program acts as some process. */
+static bool program_acts(struct ctx *ctx, struct kernel *kernel)
+{
+	bool acts = false;
+	struct process *p;
+	struct task *task;
+
+	TAILQ_FOREACH(p, &kernel->processes, link) {
+		mutex_lock(ctx, &p->lock);
+		LIST_FOREACH(task, &p->tasks, link)
+			acts |= __atomic_load_n(&task->busy, __ATOMIC_ACQUIRE) == TASK_ACTOR_PROGRAM;
+		mutex_unlock(ctx, &p->lock);
+	}
+	return acts;
+}
+
+static void end_all(struct ctx *ctx, struct kernel *kernel)
+{
+	struct process *p;
+
+	TAILQ_FOREACH(p, &kernel->processes, link) {
+		struct end end = {.signo = SIGKILL};
+
+		if (p == kernel->init)
+			continue;
+		end_describe(&end, p, "the machine was halted");
+		process_end(ctx, p, &end);
+	}
+	TAILQ_FOREACH(p, &kernel->processes, link) {
+		if (p == kernel->init)
+			continue;
+		threads_join(process_handle(p));
+		process_reap(ctx, p);
+	}
+}
+
+int ksim_halt(struct ksim_machine *m)
+{
+	struct ctx ctx;
+	int left;
+
+	if (m == NULL)
+		return 0;
+	kernel_ctx(m->kernel, &ctx, "halt");
+	if (program_acts(&ctx, m->kernel)) {
+		errno = EBUSY;
+		return -1;
+	}
+	end_all(&ctx, m->kernel);
+	kernel_stop(m->kernel);
+	left = m->parts->lab.detach(m);
+	kernel_destroy(m->kernel);
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+	return left;
+}
+
+void ksim_hold(struct ksim_machine *m)
+{
+	wait_hold(&m->kernel->env);
+}
+
+void ksim_release(struct ksim_machine *m)
+{
+	wait_release(&m->kernel->env);
+}
+
+unsigned ksim_version(void)
+{
+	return KSIM_VERSION_MAJOR * 10000 + KSIM_VERSION_MINOR * 100 + KSIM_VERSION_PATCH;
+}
+
+enum ksim_arch ksim_arch_of(const struct ksim_machine *m)
+{
+	return m->config.arch;
+}
+
+long ksim_nr(const struct ksim_machine *m, const char *name)
+{
+	enum syscall_call call = syscall_by_name(name);
+
+	return call == CALL_COUNT ? -1 : syscall_table[call].nr[m->config.arch == KSIM_ARCH_AARCH64];
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside sim: what a machine and a process are beside their kernel halves, and how a host thread acts.
+ */
+#ifndef MACHINE_MACHINE_H
+#define MACHINE_MACHINE_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "ksim/cpu.h"
+#include "ksim/process.h"
+#include "syscall/syscall.h"
+
+/** What the folders above machine do for it; all must be set. */
+struct machine_parts {
+	struct {
+		int  (*process_born)(struct ctx *ctx, struct ksim_process *process);
+		void (*process_gone)(struct ctx *ctx, struct ksim_process *process);
+		int  (*task_born)(struct ctx *ctx, struct task *task); /* sets task->cpu */
+		void (*task_joined)(struct ctx *ctx, struct task *task);
+		void (*task_gone)(struct ctx *ctx, struct task *task);
+		void (*task_kicked)(struct ctx *ctx, struct task *task);
+	} cpu;
+	struct {
+		/** Attach what the config asks for; the kernel exists, no process does. 0 or -ENOMEM */
+		int (*attach)(struct ksim_machine *m);
+		/** Before the kernel is destroyed. @return things of the kernel still held, each printed */
+		int (*detach)(struct ksim_machine *m);
+	} lab;
+};
+
+struct ksim_machine {
+	struct kernel              *kernel; /* c */
+	struct ksim_config          config; /* c  with defaults filled in */
+	const struct machine_parts *parts;  /* c */
+	pthread_mutex_t             lock;   /* threads of processes; taken under no other lock */
+	void                       *lab;    /* of lab */
+};
+
+/** A host thread that ksim started. */
+struct machine_thread {
+	LIST_ENTRY(machine_thread) link; /* l  of its process */
+	struct ksim_process *process;
+	struct task         *task;
+	int (*fn)(void *arg);
+	void                *arg;
+	int                  result;  /* of fn; -1 if it was ended */
+	bool                 is_main; /* fn is the process's main */
+	pthread_t            thread;
+};
+
+struct ksim_process {
+	struct process      *kernel; /* c */
+	struct ksim_machine *machine; /* c */
+	uint64_t             number; /* c  never used twice in this host process */
+	bool                 started; /* l  ksim_start has been called */
+	LIST_HEAD(, machine_thread) threads; /* l  not joined yet */
+	void                *cpu;    /* of cpu: its TLBs */
+};
+
+static inline struct ksim_process *process_handle(const struct process *process)
+{
+	return process->sim;
+}
+
+/** Boot with the given parts; NULL and errno. config is complete. */
+struct ksim_machine *machine_boot(const struct ksim_config *config, const struct machine_parts *parts);
+/** Fill in defaults and check: 0 or -EINVAL, -E2BIG. */
+int machine_config(const struct ksim_config *config, size_t size, struct ksim_config *out);
+
+/* ---- acting ---- */
+
+/** The task this thread acts as now; NULL: none. */
+struct task *acting_task(void);
+/** The same, for a call that needs one: without one, prints a sentence and aborts. */
+struct task *acting_task_for(const char *call);
+/**
+ * Leave the dying process that this thread acts as: unwinds to the innermost ksim_run or thread start, or, with
+ * neither, prints how the process ended and aborts. Does not return.
+ */
+__attribute__((noreturn)) void acting_die(void);
+/** How a process stands, in the public struct. */
+void end_export(const struct process *process, struct ksim_end *out);
+
+/** On a thread of ours, counted as acting already: act as p, entered as task, and call fn; @return true if fn returned, false if it was unwound */
+bool acting_call(struct ksim_process *p, struct task *task, int (*fn)(void *), void *arg, int *result);
+/** After acting_call, whichever way it ended: stop acting as p. */
+void acting_leave(void);
+/** Begin acting: an entered task. 0, -ESRCH, -ENOMEM, -EAGAIN */
+int acting_claim(struct ksim_process *p, enum task_actor actor, struct task **out);
+
+/** Wait for p's threads to return and free them. None of them is the caller. */
+void threads_join(struct ksim_process *p);
+
+/* ---- calls ---- */
+
+/** Run a call as the acting process, in the host's ABI: the value, or -errno. Does not return if it dies. */
+long machine_call(enum syscall_call call, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+/** -errno to -1 and errno. */
+long machine_result(long result);
+
+static inline uint64_t call_ptr(const void *pointer)
+{
+	return (uint64_t)(uintptr_t)pointer;
+}
+
+/** An int, as the ABI passes it. */
+static inline uint64_t call_int(int value)
+{
+	return (uint64_t)(int64_t)value;
+}
+
+/** A call of up to four arguments that returns an int: -1 and errno when it fails. */
+static inline int machine_call_int(enum syscall_call call, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	return (int)machine_result(machine_call(call, a, b, c, d, 0, 0));
+}
+
+/**
+ * Memory and descriptors of a process, alive, with references that outlive it; whoever does not want one passes NULL.
+ * 0, or -ESRCH: it has ended.
+ */
+int machine_borrow(struct ctx *ctx, const struct ksim_process *p, struct mm **mm, struct fdtable **files);
+
+/** The architecture the library was compiled for. */
+static inline enum ksim_arch machine_host_arch(void)
+{
+#if defined(__aarch64__)
+	return KSIM_ARCH_AARCH64;
+#else
+	return KSIM_ARCH_X86_64;
+#endif
+}
+
+/** Print a sentence about a misuse that cannot be an errno, and abort. */
+__attribute__((noreturn, cold, format(printf, 1, 2))) void machine_abort(const char *format, ...);
+
+#endif

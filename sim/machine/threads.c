@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Processes on host threads: their birth, start, end and joining.
+ *
+ * A thread is counted as acting from before it is created, so that nobody who waits for it is told of a deadlock
+ * while it is on its way; and until after its process has been torn down, if it was the last.
+ *
+ * I1  a started thread is on its process's list until it has been joined, exactly once
+ */
+#include "machine/machine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct ksim_process *ksim_process_create(struct ksim_machine *m, const char *name)
+{
+	struct process *process;
+	struct ctx ctx;
+	int err;
+
+	kernel_ctx(m->kernel, &ctx, "process_create");
+	err = process_create(&ctx, name != NULL ? name : "process", &process);
+	ctx_drain(&ctx);
+	if (err < 0) {
+		errno = -err;
+		return NULL;
+	}
+	return process_handle(process);
+}
+
+struct ksim_process *ksim_process_fork(struct ksim_process *parent, const char *name)
+{
+	struct process *process;
+	struct ctx ctx;
+	int err;
+
+	kernel_ctx(parent->machine->kernel, &ctx, "process_fork");
+	err = process_fork(&ctx, parent->kernel, name, true, &process);
+	ctx_drain(&ctx);
+	if (err < 0) {
+		errno = -err;
+		return NULL;
+	}
+	return process_handle(process);
+}
+
+int ksim_process_end(struct ksim_process *p, int code)
+{
+	struct end end = {.code = code & 0xff};
+	struct ctx ctx;
+	bool decided;
+
+	kernel_ctx(p->machine->kernel, &ctx, "process_end");
+	end_describe(&end, p->kernel, NULL);
+	decided = process_end(&ctx, p->kernel, &end);
+	ctx_drain(&ctx);
+	if (!decided)
+		errno = ESRCH;
+	return decided ? 0 : -1;
+}
+
+pid_t ksim_process_pid(const struct ksim_process *p)
+{
+	return (pid_t)p->kernel->owner.id;
+}
+
+const char *ksim_process_name(const struct ksim_process *p)
+{
+	return p->kernel->owner.name;
+}
+
+struct ksim_machine *ksim_process_machine(const struct ksim_process *p)
+{
+	return p->machine;
+}
+
+/* ---- threads ---- */
+
+static void *thread_main(void *arg)
+{
+	struct machine_thread *t = arg;
+	struct ksim_process *p = t->process;
+	bool returned = acting_call(p, t->task, t->fn, t->arg, &t->result);
+
+	if (!returned)
+		t->result = -1;
+	else if (t->is_main)
+		ksim_process_end(p, t->result);
+	acting_leave();
+	return NULL;
+}
+
+/* Make a thread of an entered task; gives the task back when the host has none. */
+static int thread_create(struct ksim_process *p, struct task *task, bool is_main, int (*fn)(void *), void *arg)
+{
+	struct env *env = &p->machine->kernel->env;
+	struct machine_thread *t = calloc(1, sizeof(*t));
+	int err = ENOMEM;
+
+	if (t != NULL) {
+		*t = (struct machine_thread){.process = p, .task = task, .fn = fn, .arg = arg, .is_main = is_main};
+		wait_acting_begin(env);
+		pthread_mutex_lock(&p->machine->lock);
+		err = pthread_create(&t->thread, NULL, thread_main, t);
+		if (err == 0)
+			LIST_INSERT_HEAD(&p->threads, t, link);
+		pthread_mutex_unlock(&p->machine->lock);
+	}
+	if (err != 0) {
+		task_leave(task);
+		if (t != NULL)
+			wait_acting_end(env);
+		free(t);
+	}
+	return -err;
+}
+
+int ksim_start(struct ksim_process *p, int (*fn)(void *), void *arg)
+{
+	struct task *task;
+	bool again;
+	int err;
+
+	pthread_mutex_lock(&p->machine->lock);
+	again = p->started;
+	p->started = true;
+	pthread_mutex_unlock(&p->machine->lock);
+	err = again ? -EBUSY : acting_claim(p, TASK_ACTOR_OURS, &task);
+	if (err == 0)
+		err = thread_create(p, task, true, fn, arg);
+	if (err < 0 && !again)
+		p->started = false;
+	errno = -err;
+	return err < 0 ? -1 : 0;
+}
+
+pid_t ksim_task_start(struct ksim_process *p, int (*fn)(void *), void *arg)
+{
+	struct task *task;
+	pid_t tid = -1;
+	int err = acting_claim(p, TASK_ACTOR_OURS, &task);
+
+	if (err == 0) {
+		tid = (pid_t)task->tid;
+		err = thread_create(p, task, false, fn, arg);
+	}
+	errno = -err;
+	return err < 0 ? -1 : tid;
+}
+
+/* Take a thread off the list: the one of a tid, or any (0). */
+static struct machine_thread *take_thread(struct ksim_process *p, uint32_t tid)
+{
+	struct machine_thread *t;
+
+	pthread_mutex_lock(&p->machine->lock);
+	LIST_FOREACH(t, &p->threads, link)
+		if (tid == 0 || (t->task->tid == tid && !t->is_main))
+			break;
+	if (t != NULL)
+		LIST_REMOVE(t, link);
+	pthread_mutex_unlock(&p->machine->lock);
+	return t;
+}
+
+int ksim_task_join(struct ksim_process *p, pid_t tid, int *result)
+{
+	struct machine_thread *t = tid > 0 ? take_thread(p, (uint32_t)tid) : NULL;
+
+	if (t == NULL) {
+		errno = EINVAL;
+		return -1;
+	}
+	pthread_join(t->thread, NULL);
+	if (result != NULL)
+		*result = t->result;
+	free(t);
+	return 0;
+}
+
+void threads_join(struct ksim_process *p)
+{
+	struct machine_thread *t;
+
+	while ((t = take_thread(p, 0)) != NULL) {
+		pthread_join(t->thread, NULL);
+		free(t);
+	}
+}
+
+int ksim_join(struct ksim_process *p, struct ksim_end *end)
+{
+	struct kernel *kernel = p->machine->kernel;
+	struct task *task = acting_task();
+	struct waiter waiter;
+	struct ctx ctx;
+	struct end how;
+	int err;
+
+	if (task != NULL && task->process->kernel == kernel) {
+		task->ctx.call = "join";
+		err = process_join(&task->ctx, p->kernel, &how);
+		if (task_dying(task))
+			acting_die();
+	} else {
+		kernel_ctx(kernel, &ctx, "join");
+		waiter_init(&waiter, ctx.owner);
+		waiter.outside = true;
+		ctx.waiter = &waiter;
+		err = process_join(&ctx, p->kernel, &how);
+		waiter_fini(&waiter);
+	}
+	if (err < 0) {
+		errno = -err;
+		return -1;
+	}
+	threads_join(p);
+	if (end != NULL)
+		end_export(p->kernel, end);
+	return 0;
+}
+
+pid_t ksim_fork_into(int (*fn)(void *), void *arg)
+{
+	struct task *task = acting_task_for("ksim_fork_into");
+	struct process *child;
+	int err;
+
+	task->ctx.call = "fork";
+	err = process_fork(&task->ctx, task->process, NULL, false, &child);
+	ctx_drain(&task->ctx);
+	if (err == 0 && ksim_start(process_handle(child), fn, arg) < 0) {
+		err = -errno;
+		ksim_process_end(process_handle(child), 0);
+		process_reap(&task->ctx, child);
+	}
+	if (err < 0) {
+		errno = -err;
+		return -1;
+	}
+	return (pid_t)child->owner.id;
+}

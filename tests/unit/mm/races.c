@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A truncation in the middle of a fault or of a fork, at places of our choice: each allocation asks the laboratory
+ * whether it shall fail, and here the laboratory uses the moment.
+ */
+#include "bed.h"
+
+#include <pthread.h>
+
+#include "host/barrier.h"
+
+#define FILE_BASE  BASE /* three pages below the end of a leaf node's span */
+#define FILE_PAGES 6
+
+struct plot {
+	struct bed *b;
+	struct object *object;
+	struct mm *mm;
+	unsigned at;    /* the number of the frame whose allocation is the moment, counted from 1 */
+	unsigned asked; /* frames */
+	bool grows;     /* the file gets its old size back at once */
+};
+
+/* Empty the file as another process would. */
+static bool truncate_meanwhile(void *arg, struct ctx *ctx, enum fail_kind kind)
+{
+	struct plot *p = arg;
+	struct ctx other;
+
+	(void)ctx;
+	if (kind != FAIL_FRAME || ++p->asked != p->at)
+		return false;
+	bed_ctx(p->b, &other);
+	object_resize(&other, p->object, 0);
+	if (p->grows)
+		object_resize(&other, p->object, FILE_PAGES * PAGE_BYTES);
+	return false;
+}
+
+/* A file of pages that begin with 'f', mapped; the plot thickens at the n-th frame from here on. */
+static void plot_open(struct plot *p, struct bed *b, bool shared)
+{
+	memset(p, 0, sizeof(*p));
+	p->b = b;
+	p->object = file(b, FILE_PAGES);
+	p->mm = space(b);
+	mapped(b, p->mm, file_at(p->object, FILE_BASE, FILE_PAGES, 0, shared));
+}
+
+static void plot_at(struct plot *p, unsigned n)
+{
+	p->asked = 0;
+	p->at = n;
+	p->b->env.hooks.fail = n != NEVER ? truncate_meanwhile : NULL;
+	p->b->env.hooks.fail_arg = p;
+}
+
+static void plot_close(struct plot *p)
+{
+	plot_at(p, NEVER);
+	expect_sound(p->b, p->mm);
+	drop(p->b, p->mm);
+	file_drop(p->b, p->object);
+}
+
+/* Whatever the moment: SIGBUS if the file stays empty, zeros if it grows again; never what was there. */
+static void store_during_truncation(struct bed *b, bool shared, bool grows, bool cow)
+{
+	for (unsigned n = 1; !harness_failed(); n++) {
+		struct mm *child = NULL;
+		struct plot p;
+		int result;
+
+		plot_open(&p, b, shared);
+		file_set(b, p.object, 0, 'f');
+		if (cow) {
+			EXPECT_EQ(st8(b, p.mm, FILE_BASE, 'p'), 0);
+			child = forked(b, p.mm);
+		}
+		p.grows = grows;
+		plot_at(&p, n);
+		result = st8(b, p.mm, FILE_BASE + 1, 1);
+		plot_at(&p, NEVER);
+		if (p.asked < n) { /* so many frames are not needed */
+			EXPECT(n > 1);
+			drop(b, child);
+			plot_close(&p);
+			return;
+		}
+		expect_sound(b, p.mm);
+		EXPECT_MSG(result == (grows ? 0 : -SIGBUS), "at frame %u: %d", n, result);
+		if (result == 0)
+			EXPECT_EQ(ld8(b, p.mm, FILE_BASE), 0);
+		drop(b, child);
+		plot_close(&p);
+	}
+}
+
+static void fault_body(struct bed *b)
+{
+	for (int grows = 0; grows < 2; grows++) {
+		store_during_truncation(b, true, grows, false);
+		store_during_truncation(b, false, grows, false);
+		store_during_truncation(b, false, grows, true);
+	}
+}
+
+/* DESIGN, decision 4. */
+TEST(mm_races, a_fault_overtaken_by_a_truncation_sees_the_file_after_it)
+{
+	on_both(fault_body);
+}
+
+static void fork_during_truncation(struct bed *b, bool grows)
+{
+	for (unsigned n = 1; !harness_failed(); n++) {
+		struct mm *child;
+		struct plot p;
+		bool done;
+
+		plot_open(&p, b, false);
+		for (unsigned i = 0; i < FILE_PAGES; i++)
+			EXPECT_EQ(st8(b, p.mm, FILE_BASE + i * PAGE_BYTES, 'p'), 0);
+		p.grows = grows;
+		plot_at(&p, n);
+		child = forked(b, p.mm);
+		plot_at(&p, NEVER);
+		done = p.asked < n;
+		expect_sound(b, child);
+		for (unsigned i = 0; i < FILE_PAGES && !done; i++)
+			EXPECT_EQ(ld8(b, child, FILE_BASE + i * PAGE_BYTES), grows ? 0 : -SIGBUS);
+		drop(b, child);
+		plot_close(&p);
+		if (done) {
+			EXPECT(n > 3);
+			return;
+		}
+	}
+}
+
+static void fork_body(struct bed *b)
+{
+	fork_during_truncation(b, false);
+	fork_during_truncation(b, true);
+}
+
+/* SEMANTICS 54, for a child that is just being made. */
+TEST(mm_races, a_fork_overtaken_by_a_truncation_copies_nothing_that_it_removed)
+{
+	on_both(fork_body);
+}
+
+/*
+ * A truncation that has passed the child, but not yet the second half of the parent, when the child is filled:
+ *
+ *	fork:      child linked, first frame of its table . . . . . . . . . . . . fills the child, done
+ *	truncate:                                    child, parent's first leaf . . . . . . . . . . parent's second
+ */
+struct halfway {
+	struct plot plot;
+	struct mmu_notifier notifier;
+	int stage; /* a  1: the truncation may begin; 2: it is halfway; 3: the fork is done */
+};
+
+static void stage_set(struct halfway *h, int stage)
+{
+	__atomic_store_n(&h->stage, stage, __ATOMIC_RELEASE);
+}
+
+static void stage_wait(struct halfway *h, int stage)
+{
+	while (__atomic_load_n(&h->stage, __ATOMIC_ACQUIRE) < stage)
+		host_yield();
+}
+
+static bool start_truncation(void *arg, struct ctx *ctx, enum fail_kind kind)
+{
+	struct halfway *h = arg;
+
+	(void)ctx;
+	if (kind == FAIL_FRAME && ++h->plot.asked == 2) { /* the first was the child's root */
+		stage_set(h, 1);
+		stage_wait(h, 2);
+	}
+	return false;
+}
+
+static void halfway_through(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end, bool nodes)
+{
+	struct halfway *h = container_of(notifier, struct halfway, notifier);
+
+	(void)ctx;
+	(void)nodes;
+	if (start != FILE_BASE || end > FILE_BASE + 3 * PAGE_BYTES)
+		return;
+	stage_set(h, 2);
+	stage_wait(h, 3);
+}
+
+static void *truncate_once(void *arg)
+{
+	struct halfway *h = arg;
+	struct ctx ctx;
+
+	bed_ctx(h->plot.b, &ctx);
+	stage_wait(h, 1);
+	object_resize(&ctx, h->plot.object, 0);
+	return NULL;
+}
+
+static void halfway_body(struct bed *b)
+{
+	struct halfway h = { .notifier = { .invalidate = halfway_through } };
+	struct mm *first, *child, *hoard = space(b);
+	pthread_t thread;
+
+	/* A hoard of VMAs, freed before the fork: so the child's lies below its parent's and comes first in the list. */
+	for (unsigned i = 0; i < 16; i++)
+		mapped(b, hoard, anon_at(BASE + 2 * i * PAGE_BYTES, 1));
+	plot_open(&h.plot, b, false);
+	for (unsigned i = 0; i < FILE_PAGES; i++)
+		EXPECT_EQ(st8(b, h.plot.mm, FILE_BASE + i * PAGE_BYTES, 'p'), 0);
+	first = forked(b, h.plot.mm); /* so that the next fork protects nothing, and waits for no notifier */
+	drop(b, hoard);
+	mm_notifier_add(&b->ctx, h.plot.mm, &h.notifier);
+	SETUP(pthread_create(&thread, NULL, truncate_once, &h) == 0);
+	b->env.hooks.fail = start_truncation;
+	b->env.hooks.fail_arg = &h;
+	child = forked(b, h.plot.mm);
+	stage_set(&h, 3);
+	pthread_join(thread, NULL);
+	b->env.hooks.fail = NULL;
+	expect_sound(b, child);
+	expect_sound(b, first);
+	EXPECT_EQ(ld8(b, child, FILE_BASE + 5 * PAGE_BYTES), -SIGBUS);
+	mm_notifier_remove(&b->ctx, h.plot.mm, &h.notifier);
+	drop(b, first);
+	drop(b, child);
+	plot_close(&h.plot);
+}
+
+TEST(mm_races, a_fork_beside_a_truncation_that_has_passed_the_child_leaves_it_without_the_pages)
+{
+	on_both(halfway_body);
+}
