@@ -42,13 +42,37 @@ static size_t buffer_bytes(const struct message *m)
 	return (size_t)m->stride * (size_t)m->height;
 }
 
-static int accept_surface(struct scene *scene, struct surface *surface)
+/* Clients come in any order: which one is at the other end of a connection? -1: none that we know. */
+static int client_number(const struct scene *scene, int sock)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (ksim_getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -1;
+	for (int n = 0; n < CLIENTS; n++)
+		if (ksim_process_pid(scene->clients[n]) == peer.pid)
+			return n;
+	return -1;
+}
+
+static int accept_client(const struct scene *scene, struct surface *surfaces, int *number)
+{
+	int sock = ksim_accept4(scene->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (sock < 0)
+		return complain("no client came");
+	*number = client_number(scene, sock);
+	if (*number < 0)
+		return complain("a stranger came");
+	surfaces[*number].sock = sock;
+	return 0;
+}
+
+static int receive_buffer(struct surface *surface)
 {
 	size_t nfds = 1;
 
-	surface->sock = ksim_accept4(scene->listener, NULL, NULL, SOCK_CLOEXEC);
-	if (surface->sock < 0)
-		return complain("no client came");
 	if (ksim_recv_fds(surface->sock, &surface->buffer, sizeof(surface->buffer), &surface->fd, &nfds,
 	                  MSG_CMSG_CLOEXEC) != sizeof(surface->buffer) ||
 	    nfds != 1) {
@@ -130,10 +154,12 @@ int compositor_main(void *arg)
 	struct surface surfaces[CLIENTS] = {0};
 	struct screen screen = {0};
 
-	for (int n = 0; n < CLIENTS; n++) {
-		if (accept_surface(scene, &surfaces[n]) != 0)
+	for (int i = 0; i < CLIENTS; i++) {
+		int n;
+
+		if (accept_client(scene, surfaces, &n) != 0 || receive_buffer(&surfaces[n]) != 0)
 			return 1;
-		if (n == 0 && create_screen(&screen, &surfaces[n].buffer) != 0)
+		if (i == 0 && create_screen(&screen, &surfaces[n].buffer) != 0)
 			return 1;
 		if (map_surface(&surfaces[n]) != 0)
 			return 1;

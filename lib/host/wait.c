@@ -15,7 +15,8 @@
  * Whoever ends a sleep takes the sleeper off the list himself, so one who was woken and has not yet been given a CPU
  * does not count as asleep, and the deadlock check never sees him. A wake-up that comes while a sleeper that timed
  * out or was kicked takes its entries off still counts: the sleep returns 0, so an exclusive wake-up is never lost.
- * The default callback uses up an exclusive wake-up only if its waiter was not woken already.
+ * The default callback uses up an exclusive wake-up only if its waiter was not woken already. Only a deadlock's verdict
+ * stands: what the first of those who were stuck does next must not change what the others are told.
  *
  * Deadlock: `acting` threads act as a process; when as many are asleep, none with a deadline and no hold, then nobody
  * is left to wake anybody. The one who brings that about marks the sleepers, writes the report with the registry
@@ -252,7 +253,7 @@ static bool wake_waiter(struct ctx *ctx, struct wait_entry *entry)
 	if (waiter == NULL)
 		return false;
 	mutex_lock(ctx, &reg->lock);
-	news = !waiter->woken;
+	news = !waiter->woken && !waiter->deadlocked;
 	waiter->woken = true;
 	rouse(reg, waiter);
 	mutex_unlock(ctx, &reg->lock);
@@ -356,12 +357,10 @@ static int sleep_result(struct ctx *ctx, struct waiter *waiter, uint64_t deadlin
 	look_for_deadlock(ctx, reg);
 	if (!sleep_locked(reg, waiter, deadline_ns))
 		result = -ETIMEDOUT;
-	else if (waiter->woken)
-		result = 0;
-	else if (waiter->deadlocked && !__atomic_load_n(&waiter->kicked, __ATOMIC_RELAXED))
-		result = -EDEADLK;
+	else if (waiter->deadlocked)
+		result = __atomic_load_n(&waiter->kicked, __ATOMIC_RELAXED) ? -EINTR : -EDEADLK;
 	else
-		result = -EINTR;
+		result = waiter->woken ? 0 : -EINTR;
 out:
 	mutex_unlock(ctx, &reg->lock);
 	return result;
@@ -384,9 +383,9 @@ int wait_sleep(struct ctx *ctx, struct wait_entry *entries, size_t n, uint64_t d
 		return result;
 	/* Now that nothing is armed, no other wake-up comes; one that came until now must not be lost. */
 	mutex_lock(ctx, &reg->lock);
-	if (waiter->woken)
+	if (waiter->woken && !waiter->deadlocked)
 		result = 0;
-	waiter->woken = false;
+	waiter->woken = waiter->deadlocked = false;
 	mutex_unlock(ctx, &reg->lock);
 	return result;
 }

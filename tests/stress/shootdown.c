@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+/*
+ * TLB hits against shootdowns, as fast as both go: one thread of a process replaces random pages of a mapping by fresh
+ * ones, its siblings load from and store to all of them. Nearly every access is a hit, so what is tried here is the
+ * moment between a hit's look at its tag and its access, and the fill that races with a clearing of its entry.
+ *
+ * A page's words hold 0 or the page's own mark. Freed frames are poisoned at once and handed out again next, so a
+ * stale load sees poison or another page's mark, and a stale store is found in a freed frame or in another page.
+ * Without the barrier on every thread, without the wait for hazards, or without the second look at the entry after a
+ * fill, it fails within seconds.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "harness.h"
+#include "ksim/ksim.h"
+
+enum { PAGE = 4096, PAGES = 64, READERS_MAX = 2 };
+
+#define MARK UINT64_C(0x4d41524b00000000) /* | page */
+
+struct range {
+	ksim_addr base;
+	uint64_t  rounds;
+	uint32_t  stop;  /* a */
+	uint32_t  wrong; /* a */
+	uint64_t  accesses[READERS_MAX]; /* of each reader */
+};
+
+struct reader {
+	struct range *range;
+	unsigned      number;
+};
+
+static uint64_t next(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static int reader_main(void *arg)
+{
+	const struct reader *reader = arg;
+	struct range *r = reader->range;
+	uint64_t random = 88172645463325252u + reader->number;
+	uint64_t n = 0;
+
+	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
+		uint64_t x = next(&random);
+		uint64_t page = x % PAGES;
+		ksim_addr at = r->base + page * PAGE + (x >> 20) % 256 * 16 + reader->number * 8;
+		uint64_t value;
+
+		n++;
+		if (x >> 63) {
+			ksim_store64(at, MARK | page);
+			continue;
+		}
+		value = ksim_load64(at);
+		if (value != 0 && value != (MARK | page) && __atomic_fetch_add(&r->wrong, 1, __ATOMIC_RELAXED) < 5)
+			fprintf(stderr, "# page %" PRIu64 " shows %#" PRIx64 "\n", page, value);
+	}
+	r->accesses[reader->number] = n;
+	return 0;
+}
+
+static int shooter_main(void *arg)
+{
+	struct range *r = arg;
+	uint64_t random = 2463534242;
+	int result = 0;
+
+	for (uint64_t i = 0; i < r->rounds && result == 0; i++) {
+		ksim_addr page = r->base + next(&random) % PAGES * PAGE;
+
+		if (ksim_mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != page)
+			result = 1;
+	}
+	__atomic_store_n(&r->stop, 1, __ATOMIC_RELAXED);
+	return result;
+}
+
+static void run(enum ksim_arch arch, unsigned nreaders)
+{
+	const char *rounds = getenv("KSIM_STRESS_ROUNDS");
+	struct range range = {.rounds = (rounds != NULL ? strtoull(rounds, NULL, 0) : 500) * 400};
+	struct ksim_config config = {.ram_bytes = (uint64_t)PAGE * 160, .arch = arch};
+	struct ksim_machine *m = ksim_boot(&config);
+	struct ksim_process *p = ksim_process_create(m, "process");
+	struct reader readers[READERS_MAX];
+	pid_t threads[READERS_MAX + 1];
+	int result = -1;
+
+	SETUP(p != NULL);
+	ksim_as(p)
+		range.base = ksim_mmap(0, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	SETUP(range.base != KSIM_MAP_FAILED);
+	for (unsigned i = 0; i < nreaders; i++) {
+		readers[i] = (struct reader){.range = &range, .number = i};
+		threads[i] = ksim_task_start(p, reader_main, &readers[i]);
+		SETUP(threads[i] > 0);
+	}
+	threads[nreaders] = ksim_task_start(p, shooter_main, &range);
+	SETUP(threads[nreaders] > 0);
+	for (unsigned i = 0; i <= nreaders; i++) {
+		EXPECT_EQ(ksim_task_join(p, threads[i], &result), 0);
+		EXPECT_EQ(result, 0);
+	}
+	EXPECT_EQ(range.wrong, 0);
+	EXPECT_EQ(ksim_check(m), 0);
+	EXPECT_EQ(ksim_halt(m), 0);
+	fprintf(stderr, "# %" PRIu64 " shootdowns, %" PRIu64 " accesses\n", range.rounds,
+	        range.accesses[0] + range.accesses[1]);
+}
+
+TEST(shootdown, hits_of_one_thread_never_touch_a_recycled_frame_x86_64)
+{
+	run(KSIM_ARCH_X86_64, 1);
+}
+
+TEST(shootdown, hits_of_one_thread_never_touch_a_recycled_frame_aarch64)
+{
+	run(KSIM_ARCH_AARCH64, 1);
+}
+
+TEST(shootdown, hits_of_two_threads_never_touch_a_recycled_frame)
+{
+	run(KSIM_ARCH_HOST, 2);
+}
