@@ -21,7 +21,8 @@ static int compare(const struct picture *in, const struct picture *out)
 	}
 	for (int32_t y = 0; y < out->height; y++) {
 		for (int32_t x = 0; x < out->width; x++) {
-			uint32_t expected = picture_drawn(in, x / in->width, y / in->height, x % in->width, y % in->height);
+			uint32_t expected =
+				picture_drawn(in, x / in->width, y / in->height, x % in->width, y % in->height);
 
 			if (pixel(out, x, y) == expected)
 				continue;
@@ -34,7 +35,7 @@ static int compare(const struct picture *in, const struct picture *out)
 
 int main(int argc, char **argv)
 {
-	struct picture in = {0}, out = {0};
+	struct picture in = { 0 }, out = { 0 };
 	int result = 1;
 
 	if (argc != 3) {

@@ -15,7 +15,7 @@
 
 static int connect_to_compositor(void)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET_PATH};
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SOCKET_PATH };
 	int sock = ksim_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (sock >= 0 && ksim_connect(sock, (struct sockaddr *)&address, sizeof(address)) < 0)
@@ -45,7 +45,7 @@ static void draw(const struct picture *picture, int client, int frame, ksim_addr
 
 static int commit_and_wait(int sock)
 {
-	struct message message = {.kind = COMMIT};
+	struct message message = { .kind = COMMIT };
 
 	if (ksim_send(sock, &message, sizeof(message), MSG_NOSIGNAL) != sizeof(message))
 		return -1;
@@ -58,8 +58,11 @@ int client_main(void *arg)
 {
 	const struct client_args *args = arg;
 	const struct picture *picture = &args->scene->picture;
-	struct message attach = {.kind = ATTACH, .width = picture->width, .height = picture->height,
-	                         .stride = picture->width * 4, .format = FORMAT_ARGB8888};
+	struct message attach = { .kind = ATTACH,
+		                  .width = picture->width,
+		                  .height = picture->height,
+		                  .stride = picture->width * 4,
+		                  .format = FORMAT_ARGB8888 };
 	size_t bytes = (size_t)attach.stride * (size_t)attach.height;
 	int sock = connect_to_compositor();
 	ksim_addr view;
@@ -69,7 +72,8 @@ int client_main(void *arg)
 		return complain("cannot reach the compositor");
 	fd = create_buffer(bytes, &view);
 	if (fd < 0)
-		return complain(errno == ENOMEM ? "the machine's RAM is too small for this picture" : "cannot make a buffer");
+		return complain(errno == ENOMEM ? "the machine's RAM is too small for this picture"
+		                                : "cannot make a buffer");
 	args->scene->client_view[args->number] = view;
 	if (ksim_send_fds(sock, &attach, sizeof(attach), &fd, 1) != sizeof(attach))
 		return complain("cannot send the buffer");

@@ -14,15 +14,15 @@
 #include <sys/stat.h>
 
 struct surface {
-	int            sock;
-	int            fd; /* of the buffer, until it is mapped */
+	int sock;
+	int fd;                /* of the buffer, until it is mapped */
 	struct message buffer; /* the ATTACH message */
-	ksim_addr      view;
+	ksim_addr view;
 };
 
 /* Clients side by side, the first frame above the second. */
 struct screen {
-	int32_t   width, height;
+	int32_t width, height;
 	ksim_addr pixels;
 };
 
@@ -109,9 +109,10 @@ static void compose(const struct surface *surface, const struct screen *screen, 
 
 	for (int32_t y = 0; y < b->height; y++) {
 		ksim_addr from = surface->view + (ksim_addr)y * (ksim_addr)b->stride;
-		ksim_addr to = screen->pixels + (((ksim_addr)row * (ksim_addr)b->height + (ksim_addr)y) *
-		                                         (ksim_addr)screen->width +
-		                                 (ksim_addr)column * (ksim_addr)b->width) * 4;
+		ksim_addr to = screen->pixels +
+		               (((ksim_addr)row * (ksim_addr)b->height + (ksim_addr)y) * (ksim_addr)screen->width +
+		                (ksim_addr)column * (ksim_addr)b->width) *
+		                       4;
 
 		for (int32_t x = 0; x < b->width; x++, from += 4, to += 4)
 			ksim_store32(to, ksim_load32(from));
@@ -137,7 +138,7 @@ static int show_frame(const struct surface *surface, const struct screen *screen
 static int write_screen(const struct screen *screen, const char *path)
 {
 	size_t bytes = (size_t)screen->width * (size_t)screen->height * 4;
-	struct picture picture = {.width = screen->width, .height = screen->height, .pixels = malloc(bytes)};
+	struct picture picture = { .width = screen->width, .height = screen->height, .pixels = malloc(bytes) };
 	int result;
 
 	if (picture.pixels == NULL)
@@ -151,8 +152,8 @@ static int write_screen(const struct screen *screen, const char *path)
 int compositor_main(void *arg)
 {
 	struct scene *scene = arg;
-	struct surface surfaces[CLIENTS] = {0};
-	struct screen screen = {0};
+	struct surface surfaces[CLIENTS] = { 0 };
+	struct screen screen = { 0 };
 
 	for (int i = 0; i < CLIENTS; i++) {
 		int n;

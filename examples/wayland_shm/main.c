@@ -19,15 +19,15 @@
 #include <sys/un.h>
 
 #define DEFAULT_PICTURE "/usr/share/pixmaps/debian-logo.png"
-#define DEFAULT_OUTPUT "compositor.png"
+#define DEFAULT_OUTPUT  "compositor.png"
 
 int complain(const char *what)
 {
 	int err = errno;
 	struct ksim_process *self = ksim_self();
 
-	fprintf(stderr, "%s: %s%s%s\n", self != NULL ? ksim_process_name(self) : "wayland_shm", what, err != 0 ? ": " : "",
-	        err != 0 ? strerror(err) : "");
+	fprintf(stderr, "%s: %s%s%s\n", self != NULL ? ksim_process_name(self) : "wayland_shm", what,
+	        err != 0 ? ": " : "", err != 0 ? strerror(err) : "");
 	return 1;
 }
 
@@ -66,7 +66,7 @@ int print_proof(const struct scene *scene)
 
 static int listen_for_clients(struct scene *scene)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET_PATH};
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SOCKET_PATH };
 	int result = 0;
 
 	ksim_as(scene->compositor) {
@@ -81,7 +81,7 @@ static int listen_for_clients(struct scene *scene)
 
 static int create_processes(struct scene *scene)
 {
-	static const char *const names[CLIENTS] = {"client-1", "client-2"};
+	static const char *const names[CLIENTS] = { "client-1", "client-2" };
 
 	scene->compositor = ksim_process_create(scene->machine, "compositor");
 	if (scene->compositor == NULL)
@@ -114,7 +114,7 @@ static int run(struct scene *scene)
 	if (ksim_start(scene->compositor, compositor_main, scene) < 0)
 		result = complain("cannot start the compositor");
 	for (int n = 0; n < CLIENTS; n++) {
-		args[n] = (struct client_args){.scene = scene, .number = n};
+		args[n] = (struct client_args){ .scene = scene, .number = n };
 		if (result == 0 && ksim_start(scene->clients[n], client_main, &args[n]) < 0)
 			result = complain("cannot start a client");
 	}
@@ -128,7 +128,7 @@ static int run(struct scene *scene)
 
 int main(int argc, char **argv)
 {
-	struct scene scene = {.output = argc > 2 ? argv[2] : DEFAULT_OUTPUT};
+	struct scene scene = { .output = argc > 2 ? argv[2] : DEFAULT_OUTPUT };
 	const char *input = argc > 1 ? argv[1] : DEFAULT_PICTURE;
 	int result;
 

@@ -18,7 +18,7 @@
 
 int picture_read(const char *path, struct picture *out)
 {
-	png_image image = {.version = PNG_IMAGE_VERSION};
+	png_image image = { .version = PNG_IMAGE_VERSION };
 	int err = -1;
 
 	if (!png_image_begin_read_from_file(&image, path)) {

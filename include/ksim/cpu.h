@@ -6,8 +6,8 @@
  * address. Between the two stores to `hazard` the page cannot be taken away: whoever unmaps it first invalidates the
  * tag and then waits until no hazard lies in the page. So nothing in between may block or call the kernel.
  *
- * Reads and writes have tags apart, since a page may be readable only. A tag never equals an unaligned address, so
- * unaligned accesses take the slow path, which also serves those that cross a page.
+ * Reads and writes have tags apart, since a page may be readable only. An access's tag keeps the bits that make it
+ * unaligned, so it equals no page's, and takes the slow path, which also serves accesses that cross a page.
  */
 #ifndef KSIM_CPU_H
 #define KSIM_CPU_H
@@ -15,6 +15,9 @@
 #include <ksim/types.h>
 
 KSIM_BEGIN_DECLS
+
+/** A tag that no access has: neither a page nor misaligned by this much. Not 1, which a 4-byte load at 1 has. */
+#define KSIM_TLB_INVALID_ UINT64_C(8)
 
 struct ksim_tlb_entry {
 	uint64_t  read_tag;

@@ -21,13 +21,13 @@ enum ksim_commit {
 
 /** What a machine is. All-zero is the default in every field. */
 struct ksim_config {
-	uint64_t         ram_bytes;     /**< RAM, bytes, a multiple of 4096, at least 64 KiB; 0 = 64 MiB */
-	enum ksim_arch   arch;          /**< page-table format, system-call numbers, layouts */
+	uint64_t ram_bytes;  /**< RAM, bytes, a multiple of 4096, at least 64 KiB; 0 = 64 MiB */
+	enum ksim_arch arch; /**< page-table format, system-call numbers, layouts */
 	enum ksim_commit commit;
-	unsigned         linux_release; /**< which Linux answers: major * 1000 + minor; 0 = 6018 (6.18) */
-	unsigned         fd_limit;      /**< descriptors a process may have; 0 = 1024; at most 1048576 */
-	unsigned         tlb_entries;   /**< of each task's TLB: a power of two, 16 to 4096; 0 = 256 */
-	unsigned         poison;        /**< fill freed frames with a pattern and check it: 0 = yes, KSIM_NONE = no */
+	unsigned linux_release; /**< which Linux answers: major * 1000 + minor; 0 = 6018 (6.18) */
+	unsigned fd_limit;      /**< descriptors a process may have; 0 = 1024; at most 1048576 */
+	unsigned tlb_entries;   /**< of each task's TLB: a power of two, 16 to 4096; 0 = 256 */
+	unsigned poison;        /**< fill freed frames with a pattern and check it: 0 = yes, KSIM_NONE = no */
 	/** Gets every line of a report (deadlock, leaks, broken invariants), without newline; NULL = standard error. */
 	void (*report)(void *arg, const char *line);
 	void *report_arg;

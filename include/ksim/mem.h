@@ -77,18 +77,18 @@ static inline void *ksim_user(ksim_addr addr)
  * With KSIM_NO_INLINE they are calls into the library, else the hit path is inline.
  */
 #ifdef KSIM_NO_INLINE
-#define KSIM_MEM_(bits)                                        \
+#define KSIM_MEM_(bits)                                             \
 	KSIM_EXPORT uint##bits##_t ksim_load##bits(ksim_addr addr); \
-	KSIM_EXPORT void           ksim_store##bits(ksim_addr addr, uint##bits##_t value);
+	KSIM_EXPORT void ksim_store##bits(ksim_addr addr, uint##bits##_t value);
 #else
-#define KSIM_MEM_(bits)                                                        \
-	static inline uint##bits##_t ksim_load##bits(ksim_addr addr)            \
-	{                                                                      \
-		return ksim_cpu_load##bits(ksim_cpu_self, addr);                \
-	}                                                                      \
+#define KSIM_MEM_(bits)                                                           \
+	static inline uint##bits##_t ksim_load##bits(ksim_addr addr)              \
+	{                                                                         \
+		return ksim_cpu_load##bits(ksim_cpu_self, addr);                  \
+	}                                                                         \
 	static inline void ksim_store##bits(ksim_addr addr, uint##bits##_t value) \
-	{                                                                      \
-		ksim_cpu_store##bits(ksim_cpu_self, addr, value);               \
+	{                                                                         \
+		ksim_cpu_store##bits(ksim_cpu_self, addr, value);                 \
 	}
 #endif
 KSIM_MEM_(8)
@@ -101,27 +101,27 @@ KSIM_MEM_(64)
  * BUS_ADRALN (Linux on x86_64 allows others, slowly). All of them, a load and a failing compare-exchange too, need
  * the page to be writable.
  */
-#define KSIM_MEM_ATOMICS_(bits)                                                                          \
-	static inline uint##bits##_t ksim_atomic_load##bits(ksim_addr addr)                               \
-	{                                                                                                \
-		return ksim_cpu_atomic_load##bits(ksim_cpu_self, addr);                                   \
-	}                                                                                                \
-	static inline void ksim_atomic_store##bits(ksim_addr addr, uint##bits##_t value)                  \
-	{                                                                                                \
-		ksim_cpu_atomic_store##bits(ksim_cpu_self, addr, value);                                  \
-	}                                                                                                \
-	static inline uint##bits##_t ksim_atomic_exchange##bits(ksim_addr addr, uint##bits##_t value)     \
-	{                                                                                                \
-		return ksim_cpu_atomic_exchange##bits(ksim_cpu_self, addr, value);                        \
-	}                                                                                                \
-	static inline uint##bits##_t ksim_atomic_fetch_add##bits(ksim_addr addr, uint##bits##_t value)    \
-	{                                                                                                \
-		return ksim_cpu_atomic_fetch_add##bits(ksim_cpu_self, addr, value);                       \
-	}                                                                                                \
-	static inline bool ksim_atomic_compare_exchange##bits(ksim_addr addr, uint##bits##_t *expected,   \
-	                                                      uint##bits##_t desired)                     \
-	{                                                                                                \
-		return ksim_cpu_atomic_compare_exchange##bits(ksim_cpu_self, addr, expected, desired);    \
+#define KSIM_MEM_ATOMICS_(bits)                                                                         \
+	static inline uint##bits##_t ksim_atomic_load##bits(ksim_addr addr)                             \
+	{                                                                                               \
+		return ksim_cpu_atomic_load##bits(ksim_cpu_self, addr);                                 \
+	}                                                                                               \
+	static inline void ksim_atomic_store##bits(ksim_addr addr, uint##bits##_t value)                \
+	{                                                                                               \
+		ksim_cpu_atomic_store##bits(ksim_cpu_self, addr, value);                                \
+	}                                                                                               \
+	static inline uint##bits##_t ksim_atomic_exchange##bits(ksim_addr addr, uint##bits##_t value)   \
+	{                                                                                               \
+		return ksim_cpu_atomic_exchange##bits(ksim_cpu_self, addr, value);                      \
+	}                                                                                               \
+	static inline uint##bits##_t ksim_atomic_fetch_add##bits(ksim_addr addr, uint##bits##_t value)  \
+	{                                                                                               \
+		return ksim_cpu_atomic_fetch_add##bits(ksim_cpu_self, addr, value);                     \
+	}                                                                                               \
+	static inline bool ksim_atomic_compare_exchange##bits(ksim_addr addr, uint##bits##_t *expected, \
+	                                                      uint##bits##_t desired)                   \
+	{                                                                                               \
+		return ksim_cpu_atomic_compare_exchange##bits(ksim_cpu_self, addr, expected, desired);  \
 	}
 KSIM_MEM_ATOMICS_(8)
 KSIM_MEM_ATOMICS_(16)
@@ -139,10 +139,10 @@ KSIM_EXPORT size_t ksim_strlen(ksim_addr string);
 /** What stands behind an address. */
 struct ksim_translation {
 	struct ksim_pfn pfn;
-	size_t          page_size;  /**< bytes */
-	int             prot;       /**< what the entry allows now: PROT_*; a private page may be write-protected */
-	unsigned        references; /**< on the frame: the file's, each mapping's, calls under way */
-	unsigned        mappers;    /**< page-table entries that lead to it, in all processes */
+	size_t page_size;    /**< bytes */
+	int prot;            /**< what the entry allows now: PROT_*; a private page may be write-protected */
+	unsigned references; /**< on the frame: the file's, each mapping's, calls under way */
+	unsigned mappers;    /**< page-table entries that lead to it, in all processes */
 };
 
 /**

@@ -19,11 +19,11 @@ KSIM_BEGIN_DECLS
 
 /** How a process ended, or that it lives. */
 struct ksim_end {
-	bool      alive;
-	int       code;    /**< exit status 0 to 255; of ksim_run with alive: what fn returned */
-	int       signo;   /**< the signal that killed it; 0: none */
-	int       si_code; /**< of a fault: SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR, BUS_ADRALN */
-	ksim_addr addr;    /**< of a fault: the exact address */
+	bool alive;
+	int code;       /**< exit status 0 to 255; of ksim_run with alive: what fn returned */
+	int signo;      /**< the signal that killed it; 0: none */
+	int si_code;    /**< of a fault: SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR, BUS_ADRALN */
+	ksim_addr addr; /**< of a fault: the exact address */
 	/** A sentence: "compositor (3) killed by SIGBUS BUS_ADRERR: read of 4 at 0x7f00003ffc, page 3 of ..." */
 	char text[160];
 };
@@ -56,7 +56,7 @@ KSIM_EXPORT struct ksim_process *ksim_process_fork(struct ksim_process *parent, 
  */
 KSIM_EXPORT int ksim_process_end(struct ksim_process *p, int code);
 
-KSIM_EXPORT pid_t       ksim_process_pid(const struct ksim_process *p);
+KSIM_EXPORT pid_t ksim_process_pid(const struct ksim_process *p);
 KSIM_EXPORT const char *ksim_process_name(const struct ksim_process *p);
 KSIM_EXPORT struct ksim_machine *ksim_process_machine(const struct ksim_process *p);
 /** The process that this thread acts as; NULL: none. */
@@ -74,19 +74,19 @@ KSIM_EXPORT void ksim_leave(void);
 /** What ksim_as keeps; not for direct use. */
 struct ksim_as_scope {
 	unsigned depth;
-	int      open;
+	int open;
 };
 KSIM_EXPORT struct ksim_as_scope ksim_as_begin_(struct ksim_process *p);
-KSIM_EXPORT void                 ksim_as_end_(struct ksim_as_scope *scope);
+KSIM_EXPORT void ksim_as_end_(struct ksim_as_scope *scope);
 
 /**
  * ksim_as(p) { ... }: act as p in the block. It is left on fall-through, break, continue, return, goto and by C++
  * exceptions. Nests; break and continue inside belong to it.
  */
-#define ksim_as(p) KSIM_AS_(p, __COUNTER__)
+#define ksim_as(p)     KSIM_AS_(p, __COUNTER__)
 #define KSIM_AS_(p, n) KSIM_AS_2_(p, n)
-#define KSIM_AS_2_(p, n)                                                                                           \
-	for (struct ksim_as_scope ksim_scope_##n __attribute__((cleanup(ksim_as_end_))) = ksim_as_begin_(p);        \
+#define KSIM_AS_2_(p, n)                                                                                     \
+	for (struct ksim_as_scope ksim_scope_##n __attribute__((cleanup(ksim_as_end_))) = ksim_as_begin_(p); \
 	     ksim_scope_##n.open; ksim_scope_##n.open = 0)
 
 /**

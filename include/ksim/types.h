@@ -11,14 +11,14 @@
 
 #ifdef __cplusplus
 #define KSIM_BEGIN_DECLS extern "C" {
-#define KSIM_END_DECLS }
+#define KSIM_END_DECLS   }
 #else
 #define KSIM_BEGIN_DECLS
 #define KSIM_END_DECLS
 #endif
 
 /** Marks what the shared library exports. */
-#define KSIM_EXPORT __attribute__((visibility("default")))
+#define KSIM_EXPORT            __attribute__((visibility("default")))
 #define KSIM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 #define KSIM_VERSION_MAJOR 0

@@ -75,12 +75,9 @@ static void zap_mapper(struct ctx *ctx, struct mapper *mapper, uint64_t first, u
 	uint64_t vma_last = vma->pgidx + vma_pages(vma) - 1;
 	struct zap zap = { .mm = vma->mm, .private_copies = private_copies };
 
-	if (first < vma->pgidx)
-		first = vma->pgidx;
-	if (last > vma_last)
-		last = vma_last;
-	if (first > last)
-		return;
+	KSIM_ASSERT(ctx, vma->pgidx <= first && first <= last && last <= vma_last,
+	            "pages are taken from a mapping of them", "[%#lx, %#lx] of [%#lx, %#lx]", first, last, vma->pgidx,
+	            vma_last);
 	pt_for_each_leaf(ctx, &vma->mm->pt, vma->start + ((first - vma->pgidx) << PAGE_SHIFT),
 	                 vma->start + ((last + 1 - vma->pgidx) << PAGE_SHIFT), zap_leaf, &zap);
 }

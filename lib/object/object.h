@@ -31,8 +31,8 @@ struct mapper_ops {
 
 /** One mapping of an object, embedded in a VMA. Its interval is in page indices. */
 struct mapper {
-	struct itree_node        node; /* o */
-	const struct mapper_ops *ops;  /* c */
+	struct itree_node node;       /* o */
+	const struct mapper_ops *ops; /* c */
 };
 
 /** Where an object's pages come from. */
@@ -60,15 +60,15 @@ struct object_ops {
 };
 
 struct object {
-	struct ref               ref;
-	struct origin            origin; /* c */
-	const struct object_ops *ops;    /* c */
-	struct mutex             lock;   /* RANK_OBJECT */
-	uint64_t                 size;   /* a  bytes; written under lock */
-	uint64_t                 seq;    /* a  raised by every removal, after size is stored and before pages go */
-	struct radix             pages;  /* o */
-	struct itree             mappers; /* o */
-	int64_t                  writers; /* a  mappings that may write, or -1: none may ever be made */
+	struct ref ref;
+	struct origin origin;         /* c */
+	const struct object_ops *ops; /* c */
+	struct mutex lock;            /* RANK_OBJECT */
+	uint64_t size;                /* a  bytes; written under lock */
+	uint64_t seq;                 /* a  raised by every removal, after size is stored and before pages go */
+	struct radix pages;           /* o */
+	struct itree mappers;         /* o */
+	int64_t writers;              /* a  mappings that may write, or -1: none may ever be made */
 };
 
 #define OBJECT_SIZE_MAX ((uint64_t)INT64_MAX)
@@ -76,7 +76,7 @@ struct object {
 #define OBJECT_PGIDX_MAX (UINT64_MAX >> PAGE_SHIFT)
 
 /** An object of shared memory: absent pages read as zeros and are made when touched. 0 or -ENOMEM. */
-int  object_create_shmem(struct ctx *ctx, uint64_t size, struct object **out);
+int object_create_shmem(struct ctx *ctx, uint64_t size, struct object **out);
 void object_get(struct object *object);
 /** NULL is legal. */
 void object_put(struct ctx *ctx, struct object *object);

@@ -13,9 +13,9 @@
 struct radix_node;
 
 struct radix {
-	struct radix_node *root;   /* NULL: empty */
-	unsigned           height; /* levels below and including the root */
-	uint64_t           count;  /* slots that are not 0 */
+	struct radix_node *root;      /* NULL: empty */
+	unsigned height;              /* levels below and including the root */
+	uint64_t count;               /* slots that are not 0 */
 	LIST_HEAD(, radix_node) idle; /* nodes that hold nothing: what a prune frees */
 };
 

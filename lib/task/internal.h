@@ -19,7 +19,7 @@ void process_reap_locked(struct kernel *kernel, struct process *process);
 void process_tear_down(struct kernel *kernel, struct process *process);
 
 /** The next number; by_pid has room for it. Process-table lock held. */
-int  pid_reserve_locked(struct ctx *ctx, struct kernel *kernel, uint32_t *pid);
+int pid_reserve_locked(struct ctx *ctx, struct kernel *kernel, uint32_t *pid);
 /** "SIGBUS BUS_ADRERR" and the like. */
 const char *signal_name(int signo, int si_code);
 void kernel_release_zero_frame(struct kernel *kernel);

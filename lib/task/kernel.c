@@ -97,7 +97,7 @@ void kernel_release_zero_frame(struct kernel *kernel)
 	if (kernel->env.zero_pfn == 0)
 		return;
 	kernel_ctx(kernel, &ctx, "halt");
-	frame_put(&ctx, (pfn_t){kernel->env.zero_pfn});
+	frame_put(&ctx, (pfn_t){ kernel->env.zero_pfn });
 	kernel->env.zero_pfn = 0;
 }
 

@@ -53,6 +53,8 @@ int process_alloc(struct ctx *ctx, const char *name, struct process *parent, boo
 	mutex_lock(ctx, &kernel->lock);
 	err = pid_reserve_locked(ctx, kernel, &pid);
 	if (err == 0) {
+		if (parent != NULL && process_state(parent) >= PROCESS_ZOMBIE)
+			parent = kernel->init; /* it has given its children away already */
 		init_members(ctx, p, kernel, pid, name);
 		p->held_by_bench = held_by_bench;
 		p->parent = parent;
@@ -77,6 +79,8 @@ void process_unalloc(struct ctx *ctx, struct process *p)
 	mutex_lock(ctx, &kernel->lock);
 	process_reap_locked(kernel, p);
 	TAILQ_REMOVE(&kernel->processes, p, link);
+	if (p->parent != NULL)
+		wait_wake_all(ctx, &p->parent->child_ended); /* one child fewer to wait for */
 	mutex_unlock(ctx, &kernel->lock);
 	process_free(kernel, p);
 }
@@ -377,6 +381,6 @@ void end_describe(struct end *end, const struct process *p, const char *what)
 	if (end->signo == 0)
 		snprintf(end->text, sizeof(end->text), "%s (%u) exited with %d", name, pid, end->code);
 	else
-		snprintf(end->text, sizeof(end->text), "%s (%u) killed by %s%s%s", name, pid, signal_name(end->signo, end->si_code),
-		         what != NULL ? ": " : "", what != NULL ? what : "");
+		snprintf(end->text, sizeof(end->text), "%s (%u) killed by %s%s%s", name, pid,
+		         signal_name(end->signo, end->si_code), what != NULL ? ": " : "", what != NULL ? what : "");
 }

@@ -25,11 +25,11 @@ struct sigact {
 
 /** How a process ended. */
 struct end {
-	int       signo;   /* 0: it exited */
-	int       code;    /* exit status, 0 to 255 */
-	int       si_code; /* of a fault */
-	ksim_addr addr;    /* of a fault */
-	char      text[160]; /* a sentence */
+	int signo;      /* 0: it exited */
+	int code;       /* exit status, 0 to 255 */
+	int si_code;    /* of a fault */
+	ksim_addr addr; /* of a fault */
+	char text[160]; /* a sentence */
 };
 
 enum process_state {
@@ -40,64 +40,64 @@ enum process_state {
 };
 
 struct process {
-	struct owner    owner;  /* c  its account; owner.id is the pid, owner.name the name */
-	struct kernel  *kernel; /* c */
-	TAILQ_ENTRY(process) link;       /* t  of kernel->processes */
-	struct process *parent;          /* t */
-	LIST_HEAD(, process) children;   /* t  alive or ending */
-	LIST_HEAD(, process) zombies;    /* t  ended, to be waited for */
-	LIST_ENTRY(process) sibling;     /* t  of either list of its parent */
-	struct wait_queue   ended;       /* woken when it becomes a zombie */
-	struct wait_queue   child_ended; /* woken when one of its children does */
-	struct mutex        lock;        /* RANK_PROCESS */
-	uint32_t            state;       /* a  enum process_state; changed under lock */
-	uint32_t            active;      /* a  tasks that a host thread acts as now */
-	struct mm          *mm;          /* c  until it is a zombie, then NULL */
-	struct fdtable     *files;       /* c  likewise */
-	LIST_HEAD(, task)   tasks;       /* p  all since its birth; idle ones too */
-	bool                born;        /* p  its birth is complete: mm and files may be borrowed */
-	bool                torn;        /* p  somebody makes it a zombie */
-	struct end          end;         /* p  valid from ENDING on */
-	struct sigact       actions[SIGNALS]; /* s */
-	struct mutex        signal_lock; /* RANK_SIGNAL */
-	struct unix_creds   creds;       /* c */
-	bool                held_by_bench; /* c  reaped by the bench's join or by halt, not by its parent */
-	void               *sim;         /* of sim: what the machine keeps for it */
+	struct owner owner;             /* c  its account; owner.id is the pid, owner.name the name */
+	struct kernel *kernel;          /* c */
+	TAILQ_ENTRY(process) link;      /* t  of kernel->processes */
+	struct process *parent;         /* t */
+	LIST_HEAD(, process) children;  /* t  alive or ending */
+	LIST_HEAD(, process) zombies;   /* t  ended, to be waited for */
+	LIST_ENTRY(process) sibling;    /* t  of either list of its parent */
+	struct wait_queue ended;        /* woken when it becomes a zombie */
+	struct wait_queue child_ended;  /* woken when one of its children does */
+	struct mutex lock;              /* RANK_PROCESS */
+	uint32_t state;                 /* a  enum process_state; changed under lock */
+	uint32_t active;                /* a  tasks that a host thread acts as now */
+	struct mm *mm;                  /* c  until it is a zombie, then NULL */
+	struct fdtable *files;          /* c  likewise */
+	LIST_HEAD(, task) tasks;        /* p  all since its birth; idle ones too */
+	bool born;                      /* p  its birth is complete: mm and files may be borrowed */
+	bool torn;                      /* p  somebody makes it a zombie */
+	struct end end;                 /* p  valid from ENDING on */
+	struct sigact actions[SIGNALS]; /* s */
+	struct mutex signal_lock;       /* RANK_SIGNAL */
+	struct unix_creds creds;        /* c */
+	bool held_by_bench;             /* c  reaped by the bench's join or by halt, not by its parent */
+	void *sim;                      /* of sim: what the machine keeps for it */
 };
 
 #define TASK_DIE 1u /* leave as soon as you can: the process is ending */
 
 struct task {
-	struct ctx      ctx;     /* c  of every call it makes */
+	struct ctx ctx;          /* c  of every call it makes */
 	struct process *process; /* c */
 	LIST_ENTRY(task) link;   /* p */
-	uint32_t        tid;     /* c  the first one's is the pid */
-	struct waiter   waiter;
-	uint32_t        pending; /* a  TASK_* */
-	uint32_t        busy;    /* a  0 idle, else enum task_actor: what kind of host thread acts as it */
-	void           *cpu;     /* of sim: its TLB */
+	uint32_t tid;            /* c  the first one's is the pid */
+	struct waiter waiter;
+	uint32_t pending; /* a  TASK_* */
+	uint32_t busy;    /* a  0 idle, else enum task_actor: what kind of host thread acts as it */
+	void *cpu;        /* of sim: its TLB */
 };
 
 /** Whose host thread acts as a task. */
 enum task_actor { TASK_ACTOR_PROGRAM = 1, TASK_ACTOR_OURS = 2 };
 
 struct kernel_config {
-	uint64_t           ram_bytes;
-	enum ksim_arch     arch; /* not HOST */
+	uint64_t ram_bytes;
+	enum ksim_arch arch; /* not HOST */
 	enum commit_policy commit;
-	unsigned           linux_release;
-	uint32_t           fd_limit;
-	bool               poison;
+	unsigned linux_release;
+	uint32_t fd_limit;
+	bool poison;
 };
 
 struct kernel {
-	struct env    env;
-	struct mutex  lock;      /* RANK_PROCESS_TABLE: t members, pids */
+	struct env env;
+	struct mutex lock;               /* RANK_PROCESS_TABLE: t members, pids */
 	TAILQ_HEAD(, process) processes; /* t  every one since boot, reaped ones too */
-	struct process **by_pid; /* t  indexed by pid; NULL: none or reaped */
-	uint32_t      by_pid_size;
-	uint32_t      next_pid;  /* t  also hands out tids */
-	struct process *init;    /* c  pid 1: it has no memory, no files and no code */
+	struct process **by_pid;         /* t  indexed by pid; NULL: none or reaped */
+	uint32_t by_pid_size;
+	uint32_t next_pid;    /* t  also hands out tids */
+	struct process *init; /* c  pid 1: it has no memory, no files and no code */
 	struct wait_registry waits;
 	/** What sim does along; each may be NULL. */
 	struct kernel_sim {

@@ -27,9 +27,13 @@ const char *signal_name(int signo, int si_code)
 {
 	switch (signo) {
 	case SIGSEGV:
-		return si_code == SEGV_MAPERR ? "SIGSEGV SEGV_MAPERR" : si_code == SEGV_ACCERR ? "SIGSEGV SEGV_ACCERR" : "SIGSEGV";
+		return si_code == SEGV_MAPERR   ? "SIGSEGV SEGV_MAPERR"
+		       : si_code == SEGV_ACCERR ? "SIGSEGV SEGV_ACCERR"
+		                                : "SIGSEGV";
 	case SIGBUS:
-		return si_code == BUS_ADRERR ? "SIGBUS BUS_ADRERR" : "SIGBUS";
+		return si_code == BUS_ADRERR   ? "SIGBUS BUS_ADRERR"
+		       : si_code == BUS_ADRALN ? "SIGBUS BUS_ADRALN"
+		                               : "SIGBUS";
 	case SIGKILL:
 		return "SIGKILL";
 	default:

@@ -36,7 +36,7 @@ static int take_zombie(struct kernel *kernel, struct process *parent, int pid, s
 int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, struct end *end)
 {
 	struct kernel *kernel = kernel_of(ctx);
-	struct wait_entry entry = {0};
+	struct wait_entry entry = { 0 };
 	struct process *child;
 	int err;
 
@@ -63,7 +63,7 @@ int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, 
 int process_join(struct ctx *ctx, struct process *process, struct end *end)
 {
 	struct kernel *kernel = kernel_of(ctx);
-	struct wait_entry entry = {0};
+	struct wait_entry entry = { 0 };
 	int err = 0;
 
 	mutex_lock(ctx, &kernel->lock);

@@ -5,6 +5,8 @@
  * I1  the hazard lies in the page accessed from before the walk until after the access, and is 0 whenever the
  *     kernel is entered or a handler runs
  * I2  the page-table entry has its accessed bit, and for a write its dirty bit, before the TLB can serve the access
+ * I3  a load or store that crosses a page has been allowed on both, the first one first, before a store changes a
+ *     byte; if a handler ran meanwhile it starts again, as the instruction would
  *
  * Copies go page by page and touch user memory only within one hazard; what they copy to or from is the
  * program's own memory.
@@ -85,7 +87,8 @@ void *cpu_translate(struct tlb *tlb, ksim_addr addr, unsigned size, enum access 
 	for (;;) {
 		int err;
 
-		if (likely(addr < PT_SPAN)) {
+		/* Nothing else can be mapped; and a hazard of 0 would protect no walk. */
+		if (likely(addr - MM_MIN < MM_MAX - MM_MIN)) {
 			set_hazard(tlb, addr);
 			host = walk(tlb, addr, access);
 			/* After the fill: a kick that this misses finds the tag and clears it. */
@@ -108,8 +111,6 @@ static size_t in_page(ksim_addr addr, size_t n)
 {
 	return MIN(n, PAGE_BYTES - (addr & (PAGE_BYTES - 1)));
 }
-
-/* Bytes across pages; both halves of a store are checked before any byte moves, as hardware does. */
 
 static void copy_in_pages(struct tlb *tlb, void *to, ksim_addr from, size_t n, unsigned size)
 {
@@ -141,6 +142,34 @@ static void copy_out_pages(struct tlb *tlb, ksim_addr to, const void *from, size
 	}
 }
 
+/* A load from two pages. The value is put together here: a handler may load across pages too. */
+static void load_across(struct tlb *tlb, ksim_addr addr, unsigned size)
+{
+	char value[sizeof(tlb->split)];
+	uint64_t handled;
+
+	do {
+		handled = tlb->handled;
+		copy_in_pages(tlb, value, addr, size, size);
+	} while (tlb->handled != handled);
+	memcpy(tlb->split, value, size);
+}
+
+static void store_across(struct tlb *tlb, ksim_addr addr, const void *value, unsigned size)
+{
+	uint64_t handled;
+
+	do {
+		handled = tlb->handled;
+		cpu_translate(tlb, addr, size, ACCESS_WRITE);
+		clear_hazard(tlb);
+		cpu_translate(tlb, addr + in_page(addr, size), size, ACCESS_WRITE);
+		clear_hazard(tlb);
+		if (tlb->handled == handled)
+			copy_out_pages(tlb, addr, value, size, size);
+	} while (tlb->handled != handled);
+}
+
 void *ksim_cpu_read_(struct ksim_cpu *cpu, ksim_addr addr, unsigned size)
 {
 	struct tlb *tlb = cpu_in_use(cpu, addr);
@@ -148,7 +177,7 @@ void *ksim_cpu_read_(struct ksim_cpu *cpu, ksim_addr addr, unsigned size)
 	if (in_page(addr, size) == size)
 		return cpu_translate(tlb, addr, size, ACCESS_READ);
 	clear_hazard(tlb);
-	copy_in_pages(tlb, tlb->split, addr, size, size);
+	load_across(tlb, addr, size);
 	return tlb->split;
 }
 
@@ -158,9 +187,8 @@ void *ksim_cpu_write_(struct ksim_cpu *cpu, ksim_addr addr, const void *value, u
 
 	if (in_page(addr, size) == size)
 		return cpu_translate(tlb, addr, size, ACCESS_WRITE);
-	cpu_translate(tlb, addr + in_page(addr, size), size, ACCESS_WRITE);
 	clear_hazard(tlb);
-	copy_out_pages(tlb, addr, value, size, size);
+	store_across(tlb, addr, value, size);
 	return NULL;
 }
 

@@ -22,6 +22,7 @@ struct tlb {
 	LIST_ENTRY(tlb)    link;   /* t */
 	bool               listed; /* t */
 	uint64_t           misses; /* of its thread */
+	uint64_t           handled; /* of its thread: faults for which a handler has been called */
 	char               split[8]; /* of its thread: a value loaded across two pages */
 };
 
@@ -30,7 +31,7 @@ static inline struct tlb *tlb_of(struct ksim_cpu *cpu)
 	return container_of(cpu, struct tlb, cpu);
 }
 
-#define TLB_INVALID UINT64_C(1) /* no tag of a page */
+#define TLB_INVALID KSIM_TLB_INVALID_
 
 /* Parts of the machine: see machine_parts. */
 int  cpu_process_born(struct ctx *ctx, struct ksim_process *process);

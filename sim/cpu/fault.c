@@ -85,6 +85,10 @@ static void describe_access(struct task *task, const struct fault *fault, unsign
 	n = snprintf(text, room, "%s of %u at %#" PRIx64, verb, size, fault->addr);
 	if (n < 0 || (size_t)n >= room)
 		return;
+	if (fault->signo == SIGBUS && fault->code == BUS_ADRALN) {
+		snprintf(text + n, room - (size_t)n, ", which is no multiple of %u", size);
+		return;
+	}
 	if (!mm_region(&task->ctx, task->ctx.mm, fault->addr, &region) || region.start > fault->addr) {
 		snprintf(text + n, room - (size_t)n, ", where nothing is mapped");
 		return;
@@ -122,6 +126,7 @@ void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, en
 	action = take_action(task, fault->signo);
 	if (action.handler == ACTION_DEFAULT || action.handler == ACTION_IGNORE)
 		die_of(task, fault, size, access);
+	tlb->handled++;
 	block_for(&action, fault->signo, &before);
 	call_handler(&action, fault);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -196,7 +196,7 @@ int cpu_task_born(struct ctx *ctx, struct task *task)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < nentries; i++)
-		tlb->cpu.entries[i] = (struct ksim_tlb_entry){.read_tag = TLB_INVALID, .write_tag = TLB_INVALID};
+		tlb->cpu.entries[i] = (struct ksim_tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
 	tlb->domain = process->cpu;
 	tlb->task = task;
 	task->cpu = &tlb->cpu;

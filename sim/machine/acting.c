@@ -29,28 +29,28 @@
 
 struct entry {
 	struct ksim_process *process;
-	struct task         *task;
-	struct ksim_cpu     *outer; /* ksim_cpu_self below this entry */
-	sigjmp_buf          *run;   /* where a death unwinds to; NULL: not here */
-	bool                 owns;
-	bool                 counts; /* this entry is what makes the thread count as acting */
+	struct task *task;
+	struct ksim_cpu *outer; /* ksim_cpu_self below this entry */
+	sigjmp_buf *run;        /* where a death unwinds to; NULL: not here */
+	bool owns;
+	bool counts; /* this entry is what makes the thread count as acting */
 };
 
 #define CACHE_SIZE 16
 
 struct actor {
 	struct entry *stack;
-	unsigned      depth, capacity;
+	unsigned depth, capacity;
 	enum task_actor kind;
 	struct {
 		const struct ksim_process *process;
-		uint64_t     number;
+		uint64_t number;
 		struct task *task;
 	} cache[CACHE_SIZE];
 };
 
-static struct ksim_tlb_entry no_entry = {.read_tag = 1, .write_tag = 1};
-static struct ksim_cpu no_cpu = {.entries = &no_entry};
+static struct ksim_tlb_entry no_entry = { .read_tag = KSIM_TLB_INVALID_, .write_tag = KSIM_TLB_INVALID_ };
+static struct ksim_cpu no_cpu = { .entries = &no_entry };
 __thread struct ksim_cpu *ksim_cpu_self = &no_cpu;
 static __thread struct actor *self __attribute__((tls_model("initial-exec")));
 
@@ -188,7 +188,7 @@ static void push(struct actor *actor, const struct entry *entry)
 static int enter(struct ksim_process *p, sigjmp_buf *run)
 {
 	struct actor *actor = actor_ready();
-	struct entry entry = {.process = p, .run = run};
+	struct entry entry = { .process = p, .run = run };
 	int err;
 
 	if (actor == NULL)
@@ -251,7 +251,7 @@ void ksim_leave(void)
 struct ksim_as_scope ksim_as_begin_(struct ksim_process *p)
 {
 	enter_or_abort(p);
-	return (struct ksim_as_scope){.depth = self->depth - 1, .open = 1};
+	return (struct ksim_as_scope){ .depth = self->depth - 1, .open = 1 };
 }
 
 void ksim_as_end_(struct ksim_as_scope *scope)
@@ -275,7 +275,7 @@ int ksim_run(struct ksim_process *p, int (*fn)(void *), void *arg, struct ksim_e
 {
 	sigjmp_buf run;
 	int result = 0;
-	int err = p->started ? -EBUSY : enter(p, &run);
+	int err = __atomic_load_n(&p->started, __ATOMIC_RELAXED) ? -EBUSY : enter(p, &run);
 	bool returned;
 
 	if (err < 0) {
@@ -296,7 +296,7 @@ int ksim_run(struct ksim_process *p, int (*fn)(void *), void *arg, struct ksim_e
 bool acting_call(struct ksim_process *p, struct task *task, int (*fn)(void *), void *arg, int *result)
 {
 	struct actor *actor = actor_ready();
-	struct entry entry = {.process = p, .task = task, .owns = true, .counts = true};
+	struct entry entry = { .process = p, .task = task, .owns = true, .counts = true };
 	sigjmp_buf run;
 
 	if (actor == NULL)

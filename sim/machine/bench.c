@@ -21,27 +21,6 @@
 #include "ksim/mem.h"
 #include "ksim/socket.h"
 
-int machine_borrow(struct ctx *ctx, const struct ksim_process *p, struct mm **mm, struct fdtable **files)
-{
-	struct process *process = p->kernel;
-	int err = -ESRCH;
-
-	mutex_lock(ctx, &process->lock);
-	if (process_state(process) == PROCESS_ALIVE) {
-		if (mm != NULL) {
-			*mm = process->mm;
-			mm_get(*mm);
-		}
-		if (files != NULL) {
-			*files = process->files;
-			fdtable_get(*files);
-		}
-		err = 0;
-	}
-	mutex_unlock(ctx, &process->lock);
-	return err;
-}
-
 /* Acting for a process of the machine, on its account. */
 static void ctx_for(struct ctx *ctx, const struct ksim_process *p, const char *call)
 {
@@ -62,7 +41,7 @@ static int party_begin(struct party *party, const struct ksim_process *p, const 
 	ctx_for(&party->ctx, p, call);
 	party->files = NULL;
 	party->fd = -1;
-	return machine_borrow(&party->ctx, p, NULL, &party->files);
+	return process_borrow(&party->ctx, p->kernel, NULL, &party->files);
 }
 
 static int party_reserve(struct party *party, bool cloexec)
@@ -158,7 +137,7 @@ int ksim_translate(const struct ksim_process *p, ksim_addr addr, struct ksim_tra
 	int err;
 
 	ctx_for(&ctx, p, "translate");
-	err = machine_borrow(&ctx, p, &mm, NULL);
+	err = process_borrow(&ctx, p->kernel, &mm, NULL);
 	if (err < 0)
 		return (int)machine_result(err);
 	err = mm_translate(&ctx, mm, addr, &found);

@@ -16,12 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RAM_DEFAULT (UINT64_C(64) << 20)
-#define RAM_MIN (UINT64_C(64) << 10)
-#define RAM_MAX (UINT64_C(1) << 44) /* pfns fit in 32 bits */
+#define RAM_DEFAULT      (UINT64_C(64) << 20)
+#define RAM_MIN          (UINT64_C(64) << 10)
+#define RAM_MAX          (UINT64_C(1) << 44) /* pfns fit in 32 bits */
 #define FD_LIMIT_DEFAULT 1024u
-#define FD_LIMIT_MAX 1048576u
-#define TLB_DEFAULT 256u
+#define FD_LIMIT_MAX     1048576u
+#define TLB_DEFAULT      256u
 
 void machine_abort(const char *format, ...)
 {
@@ -121,7 +121,7 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 		.poison = config->poison != KSIM_NONE,
 	};
 	struct ksim_machine *m = calloc(1, sizeof(*m));
-	struct env_hooks hooks = {.say = config->report, .say_arg = config->report_arg, .machine = m};
+	struct env_hooks hooks = { .say = config->report, .say_arg = config->report_arg, .machine = m };
 	int err = -ENOMEM;
 
 	if (m == NULL)
@@ -180,7 +180,7 @@ static void end_all(struct ctx *ctx, struct kernel *kernel)
 	struct process *p;
 
 	TAILQ_FOREACH(p, &kernel->processes, link) {
-		struct end end = {.signo = SIGKILL};
+		struct end end = { .signo = SIGKILL };
 
 		if (p == kernel->init)
 			continue;

@@ -15,9 +15,9 @@
 /** What the folders above machine do for it; all must be set. */
 struct machine_parts {
 	struct {
-		int  (*process_born)(struct ctx *ctx, struct ksim_process *process);
+		int (*process_born)(struct ctx *ctx, struct ksim_process *process);
 		void (*process_gone)(struct ctx *ctx, struct ksim_process *process);
-		int  (*task_born)(struct ctx *ctx, struct task *task); /* sets task->cpu */
+		int (*task_born)(struct ctx *ctx, struct task *task); /* sets task->cpu */
 		void (*task_joined)(struct ctx *ctx, struct task *task);
 		void (*task_gone)(struct ctx *ctx, struct task *task);
 		void (*task_kicked)(struct ctx *ctx, struct task *task);
@@ -31,32 +31,32 @@ struct machine_parts {
 };
 
 struct ksim_machine {
-	struct kernel              *kernel; /* c */
-	struct ksim_config          config; /* c  with defaults filled in */
-	const struct machine_parts *parts;  /* c */
-	pthread_mutex_t             lock;   /* threads of processes; taken under no other lock */
-	void                       *lab;    /* of lab */
+	struct kernel *kernel;             /* c */
+	struct ksim_config config;         /* c  with defaults filled in */
+	const struct machine_parts *parts; /* c */
+	pthread_mutex_t lock;              /* threads of processes; taken under no other lock */
+	void *lab;                         /* of lab */
 };
 
 /** A host thread that ksim started. */
 struct machine_thread {
 	LIST_ENTRY(machine_thread) link; /* l  of its process */
 	struct ksim_process *process;
-	struct task         *task;
+	struct task *task;
 	int (*fn)(void *arg);
-	void                *arg;
-	int                  result;  /* of fn; -1 if it was ended */
-	bool                 is_main; /* fn is the process's main */
-	pthread_t            thread;
+	void *arg;
+	int result;   /* of fn; -1 if it was ended */
+	bool is_main; /* fn is the process's main */
+	pthread_t thread;
 };
 
 struct ksim_process {
-	struct process      *kernel; /* c */
-	struct ksim_machine *machine; /* c */
-	uint64_t             number; /* c  never used twice in this host process */
-	bool                 started; /* l  ksim_start has been called */
+	struct process *kernel;              /* c */
+	struct ksim_machine *machine;        /* c */
+	uint64_t number;                     /* c  never used twice in this host process */
+	bool started;                        /* a  ksim_start has been called */
 	LIST_HEAD(, machine_thread) threads; /* l  not joined yet */
-	void                *cpu;    /* of cpu: its TLBs */
+	void *cpu;                           /* of cpu: its TLBs */
 };
 
 static inline struct ksim_process *process_handle(const struct process *process)
@@ -116,12 +116,6 @@ static inline int machine_call_int(enum syscall_call call, uint64_t a, uint64_t 
 {
 	return (int)machine_result(machine_call(call, a, b, c, d, 0, 0));
 }
-
-/**
- * Memory and descriptors of a process, alive, with references that outlive it; whoever does not want one passes NULL.
- * 0, or -ESRCH: it has ended.
- */
-int machine_borrow(struct ctx *ctx, const struct ksim_process *p, struct mm **mm, struct fdtable **files);
 
 /** The architecture the library was compiled for. */
 static inline enum ksim_arch machine_host_arch(void)

@@ -46,7 +46,7 @@ struct ksim_process *ksim_process_fork(struct ksim_process *parent, const char *
 
 int ksim_process_end(struct ksim_process *p, int code)
 {
-	struct end end = {.code = code & 0xff};
+	struct end end = { .code = code & 0xff };
 	struct ctx ctx;
 	bool decided;
 
@@ -98,7 +98,7 @@ static int thread_create(struct ksim_process *p, struct task *task, bool is_main
 	int err = ENOMEM;
 
 	if (t != NULL) {
-		*t = (struct machine_thread){.process = p, .task = task, .fn = fn, .arg = arg, .is_main = is_main};
+		*t = (struct machine_thread){ .process = p, .task = task, .fn = fn, .arg = arg, .is_main = is_main };
 		wait_acting_begin(env);
 		pthread_mutex_lock(&p->machine->lock);
 		err = pthread_create(&t->thread, NULL, thread_main, t);
@@ -118,19 +118,17 @@ static int thread_create(struct ksim_process *p, struct task *task, bool is_main
 int ksim_start(struct ksim_process *p, int (*fn)(void *), void *arg)
 {
 	struct task *task;
-	bool again;
-	int err;
+	int err = -EBUSY;
 
-	pthread_mutex_lock(&p->machine->lock);
-	again = p->started;
-	p->started = true;
-	pthread_mutex_unlock(&p->machine->lock);
-	err = again ? -EBUSY : acting_claim(p, TASK_ACTOR_OURS, &task);
-	if (err == 0)
-		err = thread_create(p, task, true, fn, arg);
-	if (err < 0 && !again)
-		p->started = false;
-	errno = -err;
+	if (!__atomic_exchange_n(&p->started, true, __ATOMIC_RELAXED)) {
+		err = acting_claim(p, TASK_ACTOR_OURS, &task);
+		if (err == 0)
+			err = thread_create(p, task, true, fn, arg);
+		if (err < 0)
+			__atomic_store_n(&p->started, false, __ATOMIC_RELAXED);
+	}
+	if (err < 0)
+		errno = -err;
 	return err < 0 ? -1 : 0;
 }
 
@@ -144,7 +142,8 @@ pid_t ksim_task_start(struct ksim_process *p, int (*fn)(void *), void *arg)
 		tid = (pid_t)task->tid;
 		err = thread_create(p, task, false, fn, arg);
 	}
-	errno = -err;
+	if (err < 0)
+		errno = -err;
 	return err < 0 ? -1 : tid;
 }
 

@@ -25,7 +25,7 @@
 
 enum { PAGE = 4096, PAGES = 24, READERS = 2, RAM_PAGES = 160 };
 
-#define MARK UINT64_C(0x4d00000000000000) /* | page | reader */
+#define MARK     UINT64_C(0x4d00000000000000) /* | page | reader */
 #define RECYCLED UINT64_C(0x5245435943000000)
 
 struct arena {
@@ -33,18 +33,18 @@ struct arena {
 	struct ksim_process *user, *truncator, *recycler;
 	ksim_addr shared;    /* a file, mapped by user */
 	ksim_addr anonymous; /* private memory of user, mapped and unmapped */
-	int       fd;        /* the file, in truncator */
-	uint32_t  rounds;
-	uint32_t  stop;          /* a */
-	uint32_t  file_gone;     /* a  odd: the file is empty, and ftruncate has returned */
-	uint32_t  anonymous_gone; /* a  likewise, munmap */
-	uint32_t  wrong;         /* a */
-	uint64_t  accesses, faults; /* a */
+	int fd;              /* the file, in truncator */
+	uint32_t rounds;
+	uint32_t stop;             /* a */
+	uint32_t file_gone;        /* a  odd: the file is empty, and ftruncate has returned */
+	uint32_t anonymous_gone;   /* a  likewise, munmap */
+	uint32_t wrong;            /* a */
+	uint64_t accesses, faults; /* a */
 };
 
 struct reader {
 	struct arena *arena;
-	unsigned      number;
+	unsigned number;
 };
 
 static __thread sigjmp_buf recover;
@@ -249,7 +249,7 @@ static void fork_all_the_time(struct arena *a)
 
 static int map_all(void *arg)
 {
-	struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 	struct arena *a = arg;
 	int fd = ksim_memfd_create("arena", 0);
 
@@ -264,8 +264,9 @@ static int map_all(void *arg)
 
 static void run_arena(struct arena *a, enum ksim_arch arch, bool with_fork)
 {
-	struct ksim_config config = {.ram_bytes = (uint64_t)RAM_PAGES * PAGE, .arch = arch,
-	                             .commit = KSIM_COMMIT_ON_TOUCH};
+	struct ksim_config config = { .ram_bytes = (uint64_t)RAM_PAGES * PAGE,
+		                      .arch = arch,
+		                      .commit = KSIM_COMMIT_ON_TOUCH };
 	struct reader readers[READERS];
 	pid_t threads[READERS + 1];
 	struct ksim_end end;
@@ -282,7 +283,7 @@ static void run_arena(struct arena *a, enum ksim_arch arch, bool with_fork)
 	a->fd = ksim_fd_copy(a->user, end.code, a->truncator);
 	SETUP(a->fd >= 0);
 	for (unsigned i = 0; i < READERS; i++) {
-		readers[i] = (struct reader){.arena = a, .number = i};
+		readers[i] = (struct reader){ .arena = a, .number = i };
 		threads[i] = ksim_task_start(a->user, reader_main, &readers[i]);
 		SETUP(threads[i] > 0);
 	}
@@ -309,21 +310,21 @@ static void run_arena(struct arena *a, enum ksim_arch arch, bool with_fork)
 
 TEST(translation, no_stale_translation_survives_truncation_and_munmap_x86_64)
 {
-	struct arena arena = {0};
+	struct arena arena = { 0 };
 
 	run_arena(&arena, KSIM_ARCH_X86_64, false);
 }
 
 TEST(translation, no_stale_translation_survives_truncation_and_munmap_aarch64)
 {
-	struct arena arena = {0};
+	struct arena arena = { 0 };
 
 	run_arena(&arena, KSIM_ARCH_AARCH64, false);
 }
 
 TEST(translation, no_stale_translation_survives_fork_and_copy_on_write)
 {
-	struct arena arena = {0};
+	struct arena arena = { 0 };
 
 	run_arena(&arena, KSIM_ARCH_HOST, true);
 }

@@ -34,7 +34,7 @@ static int task_born(struct ctx *ctx, struct task *task)
 
 	if (cpu == NULL)
 		return -ENOMEM;
-	cpu->entry = (struct ksim_tlb_entry){ .read_tag = 1, .write_tag = 1 };
+	cpu->entry = (struct ksim_tlb_entry){ .read_tag = KSIM_TLB_INVALID_, .write_tag = KSIM_TLB_INVALID_ };
 	cpu->cpu.entries = &cpu->entry;
 	task->cpu = cpu;
 	return 0;

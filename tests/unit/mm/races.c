@@ -49,7 +49,6 @@ static void plot_open(struct plot *p, struct bed *b, bool shared)
 
 static void plot_at(struct plot *p, unsigned n)
 {
-	p->asked = 0;
 	p->at = n;
 	p->b->env.hooks.fail = n != NEVER ? truncate_meanwhile : NULL;
 	p->b->env.hooks.fail_arg = p;

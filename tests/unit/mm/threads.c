@@ -280,7 +280,7 @@ static void storm_body(struct bed *b)
 	start(&touchers[0], &a, 1, toucher);
 	start(&touchers[1], &a, 2, toucher);
 	start(&fork, &a, 3, forker);
-	for (unsigned i = 0; i < 5 * ROUNDS || !has_done(&touchers[0], ENOUGH) || !has_done(&touchers[1], ENOUGH) ||
+	for (unsigned i = 0; i < 3 * ROUNDS || !has_done(&touchers[0], ENOUGH) || !has_done(&touchers[1], ENOUGH) ||
 	                     !has_done(&fork, ENOUGH);
 	     i++) {
 		change(&a, &changer);
