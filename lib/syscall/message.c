@@ -215,7 +215,8 @@ static long send_message(const struct syscall_frame *frame, struct file *file)
 	return n;
 }
 
-long sys_sendmsg(const struct syscall_frame *frame)
+/* Both calls alike: the flags, then the socket, then the message. */
+static long on_socket(const struct syscall_frame *frame, long (*run)(const struct syscall_frame *, struct file *))
 {
 	struct file *file;
 	long n;
@@ -225,9 +226,14 @@ long sys_sendmsg(const struct syscall_frame *frame)
 	n = arg_socket(frame, 0, &file);
 	if (n < 0)
 		return n;
-	n = send_message(frame, file);
+	n = run(frame, file);
 	file_put(frame->ctx, file);
 	return n;
+}
+
+long sys_sendmsg(const struct syscall_frame *frame)
+{
+	return on_socket(frame, send_message);
 }
 
 /* Tell the caller what came beside the data. */
@@ -277,15 +283,5 @@ static long receive_message(const struct syscall_frame *frame, struct file *file
 
 long sys_recvmsg(const struct syscall_frame *frame)
 {
-	struct file *file;
-	long n;
-
-	if (arg_u32(frame, 2) & MESSAGE_COMPAT)
-		return -EINVAL;
-	n = arg_socket(frame, 0, &file);
-	if (n < 0)
-		return n;
-	n = receive_message(frame, file);
-	file_put(frame->ctx, file);
-	return n;
+	return on_socket(frame, receive_message);
 }
