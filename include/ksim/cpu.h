@@ -20,18 +20,18 @@ KSIM_BEGIN_DECLS
 #define KSIM_TLB_INVALID_ UINT64_C(8)
 
 struct ksim_tlb_entry {
-	uint64_t  read_tag;
-	uint64_t  write_tag;
+	uint64_t read_tag;
+	uint64_t write_tag;
 	uintptr_t addend;
-	uint64_t  pad;
+	uint64_t pad;
 };
 
 /** What a thread of a process accesses memory with. */
 struct ksim_cpu {
-	uint64_t               hazard;     /* the address being accessed, or 0 */
-	uint64_t               index_mask; /* (entries - 1) * sizeof(struct ksim_tlb_entry) */
+	uint64_t hazard;     /* the address being accessed, or 0 */
+	uint64_t index_mask; /* (entries - 1) * sizeof(struct ksim_tlb_entry) */
 	struct ksim_tlb_entry *entries;
-	uint64_t               pad[5];
+	uint64_t pad[5];
 };
 
 /** The CPU of the process that this thread acts as; one that always misses when it acts as none. */
@@ -45,12 +45,10 @@ KSIM_EXPORT void *ksim_cpu_write_(struct ksim_cpu *cpu, ksim_addr addr, const vo
 KSIM_EXPORT void *ksim_cpu_atomic_(struct ksim_cpu *cpu, ksim_addr addr, unsigned size);
 
 #define KSIM_TLB_TAG_(addr, size) ((addr) & (~(uint64_t)(KSIM_PAGE_SIZE - 1) | ((size)-1)))
-#define KSIM_CPU_BEGIN_(cpu, addr)                                      \
-	(__atomic_store_n(&(cpu)->hazard, (addr), __ATOMIC_RELEASE),    \
-	 __atomic_signal_fence(__ATOMIC_SEQ_CST))
-#define KSIM_CPU_END_(cpu)                                              \
-	(__atomic_signal_fence(__ATOMIC_SEQ_CST),                       \
-	 __atomic_store_n(&(cpu)->hazard, 0, __ATOMIC_RELEASE))
+#define KSIM_CPU_BEGIN_(cpu, addr) \
+	(__atomic_store_n(&(cpu)->hazard, (addr), __ATOMIC_RELEASE), __atomic_signal_fence(__ATOMIC_SEQ_CST))
+#define KSIM_CPU_END_(cpu) \
+	(__atomic_signal_fence(__ATOMIC_SEQ_CST), __atomic_store_n(&(cpu)->hazard, 0, __ATOMIC_RELEASE))
 
 static inline struct ksim_tlb_entry *ksim_tlb_entry_(const struct ksim_cpu *cpu, ksim_addr addr)
 {
@@ -88,75 +86,75 @@ static inline void *ksim_cpu_atomic_at_(struct ksim_cpu *cpu, ksim_addr addr, un
 	return ksim_cpu_atomic_(cpu, addr, size);
 }
 
-#define KSIM_CPU_ACCESS_(bits)                                                                                     \
-	typedef uint##bits##_t __attribute__((aligned(1), may_alias)) ksim_any##bits##_;                            \
-                                                                                                                   \
-	static inline uint##bits##_t ksim_cpu_load##bits(struct ksim_cpu *cpu, ksim_addr addr)                      \
-	{                                                                                                          \
-		const void *p = ksim_cpu_readable_(cpu, addr, bits / 8);                                            \
-		uint##bits##_t value = *(const volatile ksim_any##bits##_ *)p;                                      \
-                                                                                                                   \
-		KSIM_CPU_END_(cpu);                                                                                 \
-		return value;                                                                                      \
-	}                                                                                                          \
-                                                                                                                   \
-	static inline void ksim_cpu_store##bits(struct ksim_cpu *cpu, ksim_addr addr, uint##bits##_t value)         \
-	{                                                                                                          \
-		void *p = ksim_cpu_writable_(cpu, addr, &value, bits / 8);                                          \
-                                                                                                                   \
-		if (__builtin_expect(p != NULL, 1)) {                                                               \
-			*(volatile ksim_any##bits##_ *)p = value;                                                   \
-			KSIM_CPU_END_(cpu);                                                                         \
-		}                                                                                                  \
+#define KSIM_CPU_ACCESS_(bits)                                                                              \
+	typedef uint##bits##_t __attribute__((aligned(1), may_alias)) ksim_any##bits##_;                    \
+                                                                                                            \
+	static inline uint##bits##_t ksim_cpu_load##bits(struct ksim_cpu *cpu, ksim_addr addr)              \
+	{                                                                                                   \
+		const void *p = ksim_cpu_readable_(cpu, addr, bits / 8);                                    \
+		uint##bits##_t value = *(const volatile ksim_any##bits##_ *)p;                              \
+                                                                                                            \
+		KSIM_CPU_END_(cpu);                                                                         \
+		return value;                                                                               \
+	}                                                                                                   \
+                                                                                                            \
+	static inline void ksim_cpu_store##bits(struct ksim_cpu *cpu, ksim_addr addr, uint##bits##_t value) \
+	{                                                                                                   \
+		void *p = ksim_cpu_writable_(cpu, addr, &value, bits / 8);                                  \
+                                                                                                            \
+		if (__builtin_expect(p != NULL, 1)) {                                                       \
+			*(volatile ksim_any##bits##_ *)p = value;                                           \
+			KSIM_CPU_END_(cpu);                                                                 \
+		}                                                                                           \
 	}
 
-#define KSIM_CPU_ATOMICS_(bits)                                                                                    \
+#define KSIM_CPU_ATOMICS_(bits)                                                                                     \
 	static inline uint##bits##_t ksim_cpu_atomic_load##bits(struct ksim_cpu *cpu, ksim_addr addr)               \
-	{                                                                                                          \
+	{                                                                                                           \
 		const void *p = ksim_cpu_atomic_at_(cpu, addr, bits / 8);                                           \
 		uint##bits##_t value = __atomic_load_n((const uint##bits##_t *)p, __ATOMIC_SEQ_CST);                \
-                                                                                                                   \
+                                                                                                                    \
 		KSIM_CPU_END_(cpu);                                                                                 \
-		return value;                                                                                      \
-	}                                                                                                          \
-                                                                                                                   \
+		return value;                                                                                       \
+	}                                                                                                           \
+                                                                                                                    \
 	static inline void ksim_cpu_atomic_store##bits(struct ksim_cpu *cpu, ksim_addr addr, uint##bits##_t value)  \
-	{                                                                                                          \
+	{                                                                                                           \
 		void *p = ksim_cpu_atomic_at_(cpu, addr, bits / 8);                                                 \
-                                                                                                                   \
+                                                                                                                    \
 		__atomic_store_n((uint##bits##_t *)p, value, __ATOMIC_SEQ_CST);                                     \
 		KSIM_CPU_END_(cpu);                                                                                 \
-	}                                                                                                          \
-                                                                                                                   \
+	}                                                                                                           \
+                                                                                                                    \
 	static inline uint##bits##_t ksim_cpu_atomic_exchange##bits(struct ksim_cpu *cpu, ksim_addr addr,           \
 	                                                            uint##bits##_t value)                           \
-	{                                                                                                          \
+	{                                                                                                           \
 		void *p = ksim_cpu_atomic_at_(cpu, addr, bits / 8);                                                 \
 		uint##bits##_t was = __atomic_exchange_n((uint##bits##_t *)p, value, __ATOMIC_SEQ_CST);             \
-                                                                                                                   \
+                                                                                                                    \
 		KSIM_CPU_END_(cpu);                                                                                 \
-		return was;                                                                                        \
-	}                                                                                                          \
-                                                                                                                   \
+		return was;                                                                                         \
+	}                                                                                                           \
+                                                                                                                    \
 	static inline uint##bits##_t ksim_cpu_atomic_fetch_add##bits(struct ksim_cpu *cpu, ksim_addr addr,          \
 	                                                             uint##bits##_t value)                          \
-	{                                                                                                          \
+	{                                                                                                           \
 		void *p = ksim_cpu_atomic_at_(cpu, addr, bits / 8);                                                 \
 		uint##bits##_t was = __atomic_fetch_add((uint##bits##_t *)p, value, __ATOMIC_SEQ_CST);              \
-                                                                                                                   \
+                                                                                                                    \
 		KSIM_CPU_END_(cpu);                                                                                 \
-		return was;                                                                                        \
-	}                                                                                                          \
-                                                                                                                   \
+		return was;                                                                                         \
+	}                                                                                                           \
+                                                                                                                    \
 	static inline bool ksim_cpu_atomic_compare_exchange##bits(struct ksim_cpu *cpu, ksim_addr addr,             \
 	                                                          uint##bits##_t *expected, uint##bits##_t desired) \
-	{                                                                                                          \
+	{                                                                                                           \
 		void *p = ksim_cpu_atomic_at_(cpu, addr, bits / 8);                                                 \
 		bool done = __atomic_compare_exchange_n((uint##bits##_t *)p, expected, desired, false,              \
 		                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                        \
-                                                                                                                   \
+                                                                                                                    \
 		KSIM_CPU_END_(cpu);                                                                                 \
-		return done;                                                                                       \
+		return done;                                                                                        \
 	}
 
 KSIM_CPU_ACCESS_(8)

@@ -72,8 +72,10 @@ static struct tlb *cpu_in_use(struct ksim_cpu *cpu, ksim_addr addr)
 	struct task *task = acting_task();
 
 	if (task == NULL || task->cpu != cpu)
-		machine_abort("an access to user address %#llx: this thread acts as no process; use ksim_as, ksim_run or "
-		              "ksim_start", (unsigned long long)addr);
+		machine_abort(
+			"an access to user address %#llx: this thread acts as no process; use ksim_as, ksim_run or "
+			"ksim_start",
+			(unsigned long long)addr);
 	return tlb_of(cpu);
 }
 
@@ -142,17 +144,15 @@ static void copy_out_pages(struct tlb *tlb, ksim_addr to, const void *from, size
 	}
 }
 
-/* A load from two pages. The value is put together here: a handler may load across pages too. */
+/* A load from two pages into split, which a handler that loads across pages uses too. */
 static void load_across(struct tlb *tlb, ksim_addr addr, unsigned size)
 {
-	char value[sizeof(tlb->split)];
 	uint64_t handled;
 
 	do {
 		handled = tlb->handled;
-		copy_in_pages(tlb, value, addr, size, size);
+		copy_in_pages(tlb, tlb->split, addr, size, size);
 	} while (tlb->handled != handled);
-	memcpy(tlb->split, value, size);
 }
 
 static void store_across(struct tlb *tlb, ksim_addr addr, const void *value, unsigned size)
@@ -197,7 +197,7 @@ void *ksim_cpu_atomic_(struct ksim_cpu *cpu, ksim_addr addr, unsigned size)
 	struct tlb *tlb = cpu_in_use(cpu, addr);
 
 	while ((addr & (size - 1)) != 0) {
-		struct fault fault = {.signo = SIGBUS, .code = BUS_ADRALN, .addr = addr};
+		struct fault fault = { .signo = SIGBUS, .code = BUS_ADRALN, .addr = addr };
 
 		clear_hazard(tlb);
 		fault_deliver(tlb, &fault, size, ACCESS_WRITE);

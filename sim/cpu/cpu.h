@@ -16,14 +16,14 @@ struct tlb_domain {
 
 /** A task's CPU: what the inline code sees, and what is behind it. task->cpu points to the first member. */
 struct tlb {
-	struct ksim_cpu   cpu;
+	struct ksim_cpu cpu;
 	struct tlb_domain *domain; /* c */
-	struct task       *task;   /* c */
-	LIST_ENTRY(tlb)    link;   /* t */
-	bool               listed; /* t */
-	uint64_t           misses; /* of its thread */
-	uint64_t           handled; /* of its thread: faults for which a handler has been called */
-	char               split[8]; /* of its thread: a value loaded across two pages */
+	struct task *task;         /* c */
+	LIST_ENTRY(tlb) link;      /* t */
+	bool listed;               /* t */
+	uint64_t misses;           /* of its thread */
+	uint64_t handled;          /* of its thread: faults for which a handler has been called */
+	char split[8];             /* of its thread: a value loaded across two pages */
 };
 
 static inline struct tlb *tlb_of(struct ksim_cpu *cpu)
@@ -34,9 +34,9 @@ static inline struct tlb *tlb_of(struct ksim_cpu *cpu)
 #define TLB_INVALID KSIM_TLB_INVALID_
 
 /* Parts of the machine: see machine_parts. */
-int  cpu_process_born(struct ctx *ctx, struct ksim_process *process);
+int cpu_process_born(struct ctx *ctx, struct ksim_process *process);
 void cpu_process_gone(struct ctx *ctx, struct ksim_process *process);
-int  cpu_task_born(struct ctx *ctx, struct task *task);
+int cpu_task_born(struct ctx *ctx, struct task *task);
 void cpu_task_joined(struct ctx *ctx, struct task *task);
 void cpu_task_gone(struct ctx *ctx, struct task *task);
 void cpu_task_kicked(struct ctx *ctx, struct task *task);

@@ -106,7 +106,7 @@ static void describe_access(struct task *task, const struct fault *fault, unsign
 static __attribute__((noreturn)) void die_of(struct task *task, const struct fault *fault, unsigned size,
                                              enum access access)
 {
-	struct end end = {.signo = fault->signo, .si_code = fault->code, .addr = fault->addr};
+	struct end end = { .signo = fault->signo, .si_code = fault->code, .addr = fault->addr };
 	char what[sizeof(end.text)];
 
 	describe_access(task, fault, size, access, what, sizeof(what));

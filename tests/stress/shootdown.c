@@ -6,8 +6,10 @@
  *
  * A page's words hold 0 or the page's own mark. Freed frames are poisoned at once and handed out again next, so a
  * stale load sees poison or another page's mark, and a stale store is found in a freed frame or in another page.
- * Without the barrier on every thread, without the wait for hazards, or without the second look at the entry after a
- * fill, it fails within seconds.
+ * Without the wait for hazards it fails within a second. Without the barrier on every thread it has not been seen to
+ * fail on x86_64: a store buffer is drained long before a frame has been taken, poisoned and handed out; the barrier
+ * stands on the architecture's word, not on this test's. The second look at the entry after a fill is tested alone, in
+ * tests/unit/cpu.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,15 +25,15 @@ enum { PAGE = 4096, PAGES = 64, READERS_MAX = 2 };
 
 struct range {
 	ksim_addr base;
-	uint64_t  rounds;
-	uint32_t  stop;  /* a */
-	uint32_t  wrong; /* a */
-	uint64_t  accesses[READERS_MAX]; /* of each reader */
+	uint64_t rounds;
+	uint32_t stop;                  /* a */
+	uint32_t wrong;                 /* a */
+	uint64_t accesses[READERS_MAX]; /* of each reader */
 };
 
 struct reader {
 	struct range *range;
-	unsigned      number;
+	unsigned number;
 };
 
 static uint64_t next(uint64_t *state)
@@ -77,7 +79,8 @@ static int shooter_main(void *arg)
 	for (uint64_t i = 0; i < r->rounds && result == 0; i++) {
 		ksim_addr page = r->base + next(&random) % PAGES * PAGE;
 
-		if (ksim_mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != page)
+		if (ksim_mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+		    page)
 			result = 1;
 	}
 	__atomic_store_n(&r->stop, 1, __ATOMIC_RELAXED);
@@ -87,8 +90,8 @@ static int shooter_main(void *arg)
 static void run(enum ksim_arch arch, unsigned nreaders)
 {
 	const char *rounds = getenv("KSIM_STRESS_ROUNDS");
-	struct range range = {.rounds = (rounds != NULL ? strtoull(rounds, NULL, 0) : 500) * 400};
-	struct ksim_config config = {.ram_bytes = (uint64_t)PAGE * 160, .arch = arch};
+	struct range range = { .rounds = (rounds != NULL ? strtoull(rounds, NULL, 0) : 500) * 400 };
+	struct ksim_config config = { .ram_bytes = (uint64_t)PAGE * 160, .arch = arch };
 	struct ksim_machine *m = ksim_boot(&config);
 	struct ksim_process *p = ksim_process_create(m, "process");
 	struct reader readers[READERS_MAX];
@@ -97,10 +100,11 @@ static void run(enum ksim_arch arch, unsigned nreaders)
 
 	SETUP(p != NULL);
 	ksim_as(p)
-		range.base = ksim_mmap(0, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		range.base =
+			ksim_mmap(0, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	SETUP(range.base != KSIM_MAP_FAILED);
 	for (unsigned i = 0; i < nreaders; i++) {
-		readers[i] = (struct reader){.range = &range, .number = i};
+		readers[i] = (struct reader){ .range = &range, .number = i };
 		threads[i] = ksim_task_start(p, reader_main, &readers[i]);
 		SETUP(threads[i] > 0);
 	}

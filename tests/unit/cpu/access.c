@@ -183,6 +183,33 @@ TEST(access, where_nothing_can_be_mapped_is_SEGV_MAPERR_at_its_address)
 	on_both(nowhere_body);
 }
 
+static void load_at_0(ksim_addr at)
+{
+	ksim_load8(at);
+}
+
+static void unwalked_body(struct bed *b)
+{
+	const struct pgtable *pt = &b->p->kernel->mm->pt;
+	struct pt_slot slot;
+
+	/* An entry that cannot be there shows who looks. */
+	bed_catch();
+	bed_map_at(MM_MIN, 1, RW);
+	ksim_store8(MM_MIN, 1);
+	REQUIRE(pt_find(pt, 0, &slot));
+	pte_exchange(slot.entry, pt_walk(pt, MM_MIN));
+	EXPECT_FAULT(load_at_0, 0, SIGSEGV, SEGV_MAPERR, 0);
+	EXPECT(!hits_read(0));
+	pte_exchange(slot.entry, PTE_NONE);
+}
+
+/* A hazard of 0 is none: nodes could be freed under the walk. */
+TEST(access, at_address_0_walks_no_page_table)
+{
+	on_both(unwalked_body);
+}
+
 /* ---- across two pages ---- */
 
 static void load_8_across(ksim_addr at)

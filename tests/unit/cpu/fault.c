@@ -194,6 +194,45 @@ TEST(fault, access_across_pages_starts_again_after_a_handler)
 	on_both_outside(true, restart_body);
 }
 
+static sigjmp_buf out;
+
+/* At each fault gives the page and takes the other one; the third time it jumps. */
+static void alternate(int signo, siginfo_t *info, void *context)
+{
+	ksim_addr page;
+
+	note(signo, info, context);
+	if (shared.calls == 3)
+		siglongjmp(out, 1);
+	page = page_down(shared.addr);
+	EXPECT_EQ(ksim_mprotect(page, PAGE, RW), 0);
+	EXPECT_EQ(ksim_mprotect(page == shared.page ? page + PAGE : shared.page, PAGE, PROT_NONE), 0);
+}
+
+static int store_between_two_stools(void *arg)
+{
+	start(arg);
+	shared.page = bed_two_pages(RW, PROT_NONE);
+	set_action(SIGSEGV, alternate, 0, 0);
+	if (sigsetjmp(out, 1) == 0)
+		ksim_store32(shared.page + PAGE - 2, 0x44332211);
+	EXPECT_EQ(shared.calls, 3);
+	EXPECT_EQ(shared.addr, shared.page + PAGE);
+	EXPECT_EQ(ksim_mprotect(shared.page, (size_t)2 * PAGE, RW), 0);
+	EXPECT_EQ(ksim_load32(shared.page + PAGE - 2), 0x77777777);
+	return 0;
+}
+
+static void stools_body(struct bed *b)
+{
+	expect_survival(b, store_between_two_stools);
+}
+
+TEST(fault, store_across_pages_changes_nothing_while_handlers_take_one_of_them)
+{
+	on_both_outside(true, stools_body);
+}
+
 static int copy_through_holes(void *arg)
 {
 	static char bytes[4 * PAGE];
@@ -280,8 +319,6 @@ TEST(fault, handler_that_changes_nothing_runs_again_and_again)
 }
 
 /* ---- handlers that jump ---- */
-
-static sigjmp_buf out;
 
 static void jump_out(int signo, siginfo_t *info, void *context)
 {
@@ -616,18 +653,37 @@ static int end_in_handler(void *arg)
 	return load_at_16(arg);
 }
 
-static void ended_body(struct bed *b)
+static int end_in_handler_of_misaligned(void *arg)
+{
+	start(arg);
+	set_action(SIGBUS, end_own_process, 0, SIGUSR1);
+	return (int)ksim_atomic_load64(bed_map(1, RW) + 4);
+}
+
+static void ended(struct bed *b, int (*fn)(void *))
 {
 	struct ksim_end end;
 
-	EXPECT_EQ(ksim_run(b->p, end_in_handler, b, &end), 0);
+	EXPECT_EQ(ksim_run(b->p, fn, b, &end), 0);
 	EXPECT(!end.alive && end.signo == 0 && end.code == 21);
+	EXPECT_EQ(shared.calls, 1);
 	EXPECT(!is_blocked(SIGSEGV) && !is_blocked(SIGUSR1));
+}
+
+static void ended_body(struct bed *b)
+{
+	ended(b, end_in_handler);
+}
+
+static void ended_misaligned_body(struct bed *b)
+{
+	ended(b, end_in_handler_of_misaligned);
 }
 
 TEST(fault, handler_in_which_the_process_ends_does_not_return_to_the_access)
 {
 	on_both_outside(true, ended_body);
+	on_both_outside(true, ended_misaligned_body);
 }
 
 static void act_as_another(int signo, siginfo_t *info, void *context)
