@@ -7,8 +7,8 @@
  * A page's words hold 0 or the page's own mark. Freed frames are poisoned at once and handed out again next, so a
  * stale load sees poison or another page's mark, and a stale store is found in a freed frame or in another page.
  * Without the wait for hazards it fails within a second. Without the barrier on every thread it has not been seen to
- * fail on x86_64: a store buffer is drained long before a frame has been taken, poisoned and handed out; the barrier
- * stands on the architecture's word, not on this test's. The second look at the entry after a fill is tested alone, in
+ * fail on x86_64, presumably since a store buffer is drained before a frame has been taken, poisoned and handed out;
+ * the barrier stands on the architecture's word, not on this test's. The second look at the entry after a fill is tested alone, in
  * tests/unit/cpu.
  */
 #include <inttypes.h>
