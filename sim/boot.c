@@ -21,6 +21,8 @@ static const struct machine_parts parts = {
 	.lab = {
 		.attach = lab_attach,
 		.detach = lab_detach,
+		.process_born = policy_process_born,
+		.process_gone = policy_process_gone,
 	},
 };
 
@@ -34,4 +36,10 @@ struct ksim_machine *ksim_boot_sized(const struct ksim_config *config, size_t si
 		return NULL;
 	}
 	return machine_boot(&filled, &parts);
+}
+
+int ksim_sweep_sized(const struct ksim_config *config, size_t size, unsigned kinds,
+                     int (*scenario)(struct ksim_machine *m, void *arg), void *arg, struct ksim_sweep_report *report)
+{
+	return sweep_run(&parts, config, size, kinds, scenario, arg, report);
 }

@@ -156,7 +156,7 @@ int compositor_main(void *arg)
 	struct screen screen = { 0 };
 
 	for (int i = 0; i < CLIENTS; i++) {
-		int n;
+		int n = 0;
 
 		if (accept_client(scene, surfaces, &n) != 0 || receive_buffer(&surfaces[n]) != 0)
 			return 1;

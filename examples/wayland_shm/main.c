@@ -7,7 +7,8 @@
  * Each client draws the picture into a memfd, passes it over a unix socket, and draws a second frame into the same
  * memory; the compositor sees both frames through its own mapping. Printed are every system call, the memory maps,
  * and which frame of RAM stands behind both views of a buffer. Written is OUTPUT.png: clients side by side, the
- * first frame above the second.
+ * first frame above the second; and beside it, as they are while all is shared, OUTPUT.maps, the memory maps with the
+ * frames behind them, and OUTPUT.dot, a graph of who shares what.
  */
 #include "shm.h"
 
@@ -20,6 +21,7 @@
 
 #define DEFAULT_PICTURE "/usr/share/pixmaps/debian-logo.png"
 #define DEFAULT_OUTPUT  "compositor.png"
+#define PATH_BYTES      4096
 
 int complain(const char *what)
 {
@@ -27,7 +29,7 @@ int complain(const char *what)
 	struct ksim_process *self = ksim_self();
 
 	fprintf(stderr, "%s: %s%s%s\n", self != NULL ? ksim_process_name(self) : "wayland_shm", what,
-	        err != 0 ? ": " : "", err != 0 ? strerror(err) : "");
+	        err != 0 ? ": " : "", err != 0 ? strerrordesc_np(err) : "");
 	return 1;
 }
 
@@ -47,20 +49,70 @@ static int print_sharing(const struct scene *scene, int n)
 	return complain("the two views of a buffer show different frames");
 }
 
+/* OUTPUT with another ending in the place of .png: 0, or -1 and a sentence. */
+static int name_beside(const char *output, const char *ending, char path[PATH_BYTES])
+{
+	size_t len = strlen(output);
+
+	if (len > 4 && strcmp(output + len - 4, ".png") == 0)
+		len -= 4;
+	if (snprintf(path, PATH_BYTES, "%.*s%s", (int)len, output, ending) < PATH_BYTES)
+		return 0;
+	errno = ENAMETOOLONG;
+	complain("cannot write beside the picture");
+	return -1;
+}
+
+static int dump_all_maps(const struct scene *scene, FILE *stream)
+{
+	fprintf(stream, "memory of %s\n", ksim_process_name(scene->compositor));
+	if (ksim_dump_maps(scene->compositor, stream) < 0)
+		return -1;
+	for (int n = 0; n < CLIENTS; n++) {
+		fprintf(stream, "memory of %s\n", ksim_process_name(scene->clients[n]));
+		if (ksim_dump_maps(scene->clients[n], stream) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int dump_graph(const struct scene *scene, FILE *stream)
+{
+	return ksim_dump_dot(scene->machine, stream);
+}
+
+static int write_beside(const struct scene *scene, const char *ending, int (*dump)(const struct scene *, FILE *))
+{
+	char path[PATH_BYTES], what[PATH_BYTES + 16];
+	FILE *stream;
+	int result;
+
+	if (name_beside(scene->output, ending, path) < 0)
+		return 1;
+	stream = fopen(path, "w");
+	result = stream != NULL ? dump(scene, stream) : -1;
+	if (stream != NULL && fclose(stream) != 0)
+		result = -1;
+	if (result == 0)
+		return 0;
+	snprintf(what, sizeof(what), "cannot write %s", path);
+	return complain(what);
+}
+
 int print_proof(const struct scene *scene)
 {
 	int result = 0;
 
-	printf("\nmemory of %s\n", ksim_process_name(scene->compositor));
-	ksim_dump_maps(scene->compositor, stdout);
-	for (int n = 0; n < CLIENTS; n++) {
-		printf("memory of %s\n", ksim_process_name(scene->clients[n]));
-		ksim_dump_maps(scene->clients[n], stdout);
-	}
+	flockfile(stdout); /* the clients' calls are traced meanwhile */
+	printf("\n");
+	dump_all_maps(scene, stdout);
 	printf("\none frame of RAM behind two user addresses\n");
 	for (int n = 0; n < CLIENTS; n++)
 		result |= print_sharing(scene, n);
 	printf("\n");
+	funlockfile(stdout);
+	if (result == 0)
+		result = write_beside(scene, ".maps", dump_all_maps) | write_beside(scene, ".dot", dump_graph);
 	return result;
 }
 
@@ -126,6 +178,17 @@ static int run(struct scene *scene)
 	return join(scene->compositor) | result;
 }
 
+static void print_written(const char *output)
+{
+	char path[PATH_BYTES];
+
+	printf("%s: %d clients side by side, the first frame above the second\n", output, CLIENTS);
+	if (name_beside(output, ".maps", path) == 0)
+		printf("%s: the memory maps, with the frames behind them\n", path);
+	if (name_beside(output, ".dot", path) == 0)
+		printf("%s: who shares which frames, to be drawn by: dot -Tsvg -O %s\n", path, path);
+}
+
 int main(int argc, char **argv)
 {
 	struct scene scene = { .output = argc > 2 ? argv[2] : DEFAULT_OUTPUT };
@@ -151,6 +214,6 @@ int main(int argc, char **argv)
 		result = 1;
 	picture_free(&scene.picture);
 	if (result == 0)
-		printf("%s: %d clients side by side, the first frame above the second\n", scene.output, CLIENTS);
+		print_written(scene.output);
 	return result;
 }

@@ -60,10 +60,13 @@ struct client_args {
 };
 
 /** Mains of processes: 0, or 1 after a sentence on standard error. */
-int client_main(void *client_args);
-int compositor_main(void *scene);
+int client_main(void *arg);     /* a struct client_args */
+int compositor_main(void *arg); /* the struct scene */
 
-/** Print the maps of all processes, and which frame stands behind the two views of each buffer. */
+/**
+ * Print the maps of all processes, and which frame stands behind the two views of each buffer; write the maps and the
+ * graph of who shares what beside the output.
+ */
 int print_proof(const struct scene *scene);
 
 /** A sentence on standard error, with the acting process's name before and errno's meaning after; gives 1. */

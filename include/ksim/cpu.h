@@ -26,12 +26,11 @@ struct ksim_tlb_entry {
 	uint64_t pad;
 };
 
-/** What a thread of a process accesses memory with. */
+/** What a thread of a process accesses memory with. Its TLB's entries follow it in memory. */
 struct ksim_cpu {
 	uint64_t hazard;     /* the address being accessed, or 0 */
 	uint64_t index_mask; /* (entries - 1) * sizeof(struct ksim_tlb_entry) */
-	struct ksim_tlb_entry *entries;
-	uint64_t pad[5];
+	uint64_t pad[6];
 };
 
 /** The CPU of the process that this thread acts as; one that always misses when it acts as none. */
@@ -53,7 +52,7 @@ KSIM_EXPORT void *ksim_cpu_atomic_(struct ksim_cpu *cpu, ksim_addr addr, unsigne
 static inline struct ksim_tlb_entry *ksim_tlb_entry_(const struct ksim_cpu *cpu, ksim_addr addr)
 {
 	/* addr / 4096 * sizeof(entry), reduced */
-	return (struct ksim_tlb_entry *)(void *)((char *)cpu->entries + ((addr >> 7) & cpu->index_mask));
+	return (struct ksim_tlb_entry *)((uintptr_t)(cpu + 1) + ((addr >> 7) & cpu->index_mask));
 }
 
 static inline void *ksim_cpu_readable_(struct ksim_cpu *cpu, ksim_addr addr, unsigned size)
@@ -66,16 +65,6 @@ static inline void *ksim_cpu_readable_(struct ksim_cpu *cpu, ksim_addr addr, uns
 	return ksim_cpu_read_(cpu, addr, size);
 }
 
-static inline void *ksim_cpu_writable_(struct ksim_cpu *cpu, ksim_addr addr, const void *value, unsigned size)
-{
-	struct ksim_tlb_entry *e = ksim_tlb_entry_(cpu, addr);
-
-	KSIM_CPU_BEGIN_(cpu, addr);
-	if (__builtin_expect(__atomic_load_n(&e->write_tag, __ATOMIC_RELAXED) == KSIM_TLB_TAG_(addr, size), 1))
-		return (void *)(addr + __atomic_load_n(&e->addend, __ATOMIC_RELAXED));
-	return ksim_cpu_write_(cpu, addr, value, size);
-}
-
 static inline void *ksim_cpu_atomic_at_(struct ksim_cpu *cpu, ksim_addr addr, unsigned size)
 {
 	struct ksim_tlb_entry *e = ksim_tlb_entry_(cpu, addr);
@@ -86,26 +75,38 @@ static inline void *ksim_cpu_atomic_at_(struct ksim_cpu *cpu, ksim_addr addr, un
 	return ksim_cpu_atomic_(cpu, addr, size);
 }
 
-#define KSIM_CPU_ACCESS_(bits)                                                                              \
-	typedef uint##bits##_t __attribute__((aligned(1), may_alias)) ksim_any##bits##_;                    \
-                                                                                                            \
-	static inline uint##bits##_t ksim_cpu_load##bits(struct ksim_cpu *cpu, ksim_addr addr)              \
-	{                                                                                                   \
-		const void *p = ksim_cpu_readable_(cpu, addr, bits / 8);                                    \
-		uint##bits##_t value = *(const volatile ksim_any##bits##_ *)p;                              \
-                                                                                                            \
-		KSIM_CPU_END_(cpu);                                                                         \
-		return value;                                                                               \
-	}                                                                                                   \
-                                                                                                            \
-	static inline void ksim_cpu_store##bits(struct ksim_cpu *cpu, ksim_addr addr, uint##bits##_t value) \
-	{                                                                                                   \
-		void *p = ksim_cpu_writable_(cpu, addr, &value, bits / 8);                                  \
-                                                                                                            \
-		if (__builtin_expect(p != NULL, 1)) {                                                       \
-			*(volatile ksim_any##bits##_ *)p = value;                                           \
-			KSIM_CPU_END_(cpu);                                                                 \
-		}                                                                                           \
+#define KSIM_CPU_ACCESS_(bits)                                                                                       \
+	typedef uint##bits##_t __attribute__((aligned(1), may_alias)) ksim_any##bits##_;                             \
+                                                                                                                     \
+	static inline uint##bits##_t ksim_cpu_load##bits(struct ksim_cpu *cpu, ksim_addr addr)                       \
+	{                                                                                                            \
+		const void *p = ksim_cpu_readable_(cpu, addr, bits / 8);                                             \
+		uint##bits##_t value = *(const volatile ksim_any##bits##_ *)p;                                       \
+                                                                                                                     \
+		KSIM_CPU_END_(cpu);                                                                                  \
+		return value;                                                                                        \
+	}                                                                                                            \
+                                                                                                                     \
+	static inline void ksim_cpu_store##bits(struct ksim_cpu *cpu, ksim_addr addr, uint##bits##_t value)          \
+	{                                                                                                            \
+		struct ksim_tlb_entry *e = ksim_tlb_entry_(cpu, addr);                                               \
+		uint##bits##_t copy; /* so that value itself may stay in a register */                               \
+		void *p;                                                                                             \
+                                                                                                                     \
+		KSIM_CPU_BEGIN_(cpu, addr);                                                                          \
+		if (__builtin_expect(                                                                                \
+			    __atomic_load_n(&e->write_tag, __ATOMIC_RELAXED) == KSIM_TLB_TAG_(addr, bits / 8), 1)) { \
+			p = (void *)(addr + __atomic_load_n(&e->addend, __ATOMIC_RELAXED));                          \
+			*(volatile ksim_any##bits##_ *)p = value;                                                    \
+			KSIM_CPU_END_(cpu);                                                                          \
+			return;                                                                                      \
+		}                                                                                                    \
+		copy = value;                                                                                        \
+		p = ksim_cpu_write_(cpu, addr, &copy, bits / 8);                                                     \
+		if (p != NULL) {                                                                                     \
+			*(volatile ksim_any##bits##_ *)p = value;                                                    \
+			KSIM_CPU_END_(cpu);                                                                          \
+		}                                                                                                    \
 	}
 
 #define KSIM_CPU_ATOMICS_(bits)                                                                                     \

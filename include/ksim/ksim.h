@@ -6,6 +6,7 @@
 #define KSIM_KSIM_H
 
 #include <ksim/cpu.h>
+#include <ksim/fail.h>
 #include <ksim/file.h>
 #include <ksim/lab.h>
 #include <ksim/machine.h>

@@ -34,6 +34,12 @@ struct ksim_config {
 	/** Gets every system call as a line in strace's notation, see ksim_trace(); NULL = no trace. */
 	void (*trace)(void *arg, const struct ksim_process *process, const char *line);
 	void *trace_arg;
+	/**
+	 * Allocations that fail from the first one after boot on: "frame:37" the 37th of a kind, "frame+fd:3" of several,
+	 * "any:12" of all; "kmem:0.01@7" each by a chance of 0.01 with seed 7. Kinds: frame, kmem, fd, message, any. NULL =
+	 * none. The environment's KSIM_FAIL, if set, stands in its place for every machine. See <ksim/fail.h>.
+	 */
+	const char *fail;
 };
 
 KSIM_EXPORT struct ksim_machine *ksim_boot_sized(const struct ksim_config *config, size_t size);
@@ -43,7 +49,7 @@ KSIM_EXPORT struct ksim_machine *ksim_boot_sized(const struct ksim_config *confi
  *
  * @param config  what it shall be; NULL or all-zero = the defaults; only read during the call
  * @return the machine, or NULL with errno:
- *   EINVAL  a field out of its range
+ *   EINVAL  a field out of its range; a fail or a KSIM_FAIL that is none
  *   E2BIG   the program was compiled against a newer ksim and uses a field that this one does not know
  *   ENOMEM  the host has no memory or no address space for it
  * Ownership: end it with ksim_halt().

@@ -26,6 +26,7 @@ void ctx_init(struct ctx *ctx, struct env *env, const char *call)
 	*ctx = (struct ctx){
 		.env = env,
 		.owner = env != NULL ? &env->self : NULL,
+		.counts = env != NULL ? &env->counts : NULL,
 		.call = call,
 	};
 }

@@ -27,11 +27,22 @@ enum commit_policy {
 	COMMIT_ON_TOUCH,    /* sparse, as Linux */
 };
 
+struct event;
+
 /** What the laboratory may attach. */
 struct env_hooks {
-	/** Decide whether this allocation fails. */
+	/**
+	 * Decide whether this allocation fails. Locks may be held: it takes none of ours. May be set and cleared while
+	 * calls run, by atomic stores, fail_arg staying what it is.
+	 */
 	bool (*fail)(void *arg, struct ctx *ctx, enum fail_kind kind);
 	void *fail_arg;
+	/**
+	 * A system call begins: 0, or the negative errno with which it is refused, and then does nothing. abi is whose
+	 * flags args use. Set and cleared as fail is.
+	 */
+	long (*policy)(void *arg, struct ctx *ctx, unsigned call, const uint64_t *args, enum ksim_arch abi);
+	void *policy_arg;
 	/** A point at which a scheduler may switch; why is a string constant. */
 	void (*sched_point)(void *arg, struct ctx *ctx, const char *why);
 	void *sched_arg;
@@ -41,12 +52,27 @@ struct env_hooks {
 	 */
 	void (*trace)(void *arg, struct ctx *ctx, unsigned call, const uint64_t *args, long result, bool done);
 	void *trace_arg;
+	/**
+	 * Something has happened: see event.h. Called under any locks, so it must neither take one of the kernel's nor
+	 * call the kernel; ctx->held says whether there are any. May be set and cleared as `trace` may.
+	 */
+	void (*event)(void *arg, struct ctx *ctx, const struct event *event);
+	void *event_arg;
 	/** A line of a report for people, without newline. NULL: standard error. */
 	void (*say)(void *arg, const char *line);
 	void *say_arg;
 	/** Of sim: its machine. */
 	void *machine;
 };
+
+/** Kernel objects alive; as long as a cache line. */
+struct kmem_account {
+	size_t bytes; /* a  as asked for */
+	size_t count; /* a */
+	uint64_t apart[6];
+};
+
+#define KMEM_ACCOUNTS 16 /* a power of two */
 
 struct phys;
 struct wait_registry;
@@ -60,6 +86,7 @@ struct env {
 	struct kernel *kernel;       /* c  processes and names; opaque below task */
 	struct profile profile;      /* c  which Linux this is */
 	struct owner self;           /* the machine's own account */
+	struct event_counts counts;  /* what no task has done */
 	struct owners owners;        /* all accounts */
 	struct env_hooks hooks;
 	enum commit_policy commit; /* c */
@@ -67,18 +94,21 @@ struct env {
 	uint32_t fd_limit;         /* c  descriptors a process may have */
 	bool poison;               /* c  freed frames are filled with a pattern */
 	uint64_t epoch;            /* a  raised by every mark; things remember it from their birth */
-	uint64_t next_ino;         /* a */
 	uint64_t zero_pfn;         /* c  a frame of zeros that private reads share; never written */
-	size_t kmem_bytes;         /* a  kernel objects alive, as asked for */
-	size_t kmem_count;         /* a */
+	/* What calls of all processes write, each on a cache line of its own, apart from what they read. */
+	uint64_t apart[7];
+	struct kmem_account kmem[KMEM_ACCOUNTS]; /* see kmem.c */
+	uint64_t next_ino;                       /* a */
+	uint64_t apart_too[7];
 };
 
 /** Whether the laboratory wants this allocation to fail; asked before any cache. */
 static inline bool env_fails(struct ctx *ctx, enum fail_kind kind)
 {
 	const struct env_hooks *hooks = &ctx->env->hooks;
+	bool (*fail)(void *, struct ctx *, enum fail_kind) = __atomic_load_n(&hooks->fail, __ATOMIC_ACQUIRE);
 
-	return unlikely(hooks->fail != NULL) && hooks->fail(hooks->fail_arg, ctx, kind);
+	return unlikely(fail != NULL) && fail(hooks->fail_arg, ctx, kind);
 }
 
 /** Write a formatted report, which may have several lines, to hooks.say or standard error. */

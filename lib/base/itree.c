@@ -140,9 +140,10 @@ static struct itree_node *search(struct itree_node *node, uint64_t first, uint64
 			return NULL;
 		if (node->last >= first)
 			return node;
+		/* Neither on the left nor here, so on the right. */
 		node = node->right;
-		if (node == NULL || node->max_last < first)
-			return NULL;
+		KSIM_ASSERT(NULL, node != NULL, "itree I2: max_last is that of the subtree", "nothing ends at %" PRIu64,
+		            first);
 	}
 }
 

@@ -41,6 +41,7 @@ struct owner {
 	uint32_t id;                   /* c  pid; 0 is the machine. Never given again in the machine's life */
 	char name[32];                 /* c */
 	long count[CENSUS_KIND_COUNT]; /* a */
+	uint64_t messages;             /* a  sent so far, which numbers them */
 };
 
 #define OWNER_BUCKETS 64 /* a power of two */

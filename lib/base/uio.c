@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/event.h"
 #include "base/rawcopy.h"
 #include "base/util.h"
 
@@ -201,6 +202,7 @@ static size_t uio_move(struct ctx *ctx, struct uio *uio, uint8_t *kernel, size_t
 		if (moved < chunk)
 			break;
 	}
+	event_count(ctx, EVENT_COPIED, done);
 	return done;
 }
 

@@ -14,5 +14,8 @@ void *kmem_alloc(struct ctx *ctx, size_t size) __attribute__((malloc, alloc_size
 void *kmem_alloc_aligned(struct ctx *ctx, size_t size, size_t align) __attribute__((malloc, warn_unused_result));
 /** NULL is legal. */
 void kmem_free(struct env *env, void *memory, size_t size);
+/** Kernel objects alive: what was asked for, and how many. */
+size_t kmem_bytes(const struct env *env);
+size_t kmem_count(const struct env *env);
 
 #endif

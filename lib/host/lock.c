@@ -1,17 +1,38 @@
 // SPDX-License-Identifier: MIT
 /*
- * The parts of ranked locks that are not inline: making them, the read-write kind, waiting for a spin word, and the
- * sentence about an inversion.
+ * The parts of ranked locks that are not inline: making them, waiting for them, and the sentence about an inversion.
  *
  * The bit of a rank is set in ctx->held before the lock is asked for, so an inversion is reported by the caller that
  * would deadlock instead of by nobody. A read-write lock lets a waiting writer go first: a process whose threads
  * fault all the time could otherwise never map anything. That forbids taking one twice, which the ranks forbid anyway.
  *
- * Linux: kernel/locking/{mutex,rwsem}.c and lockdep.
+ * A mutex and a read-write lock are a word that is taken by a compare-exchange and released by one exchange: a pair
+ * that nobody contends for costs half of what the host's costs, and a call of the kernel takes ten or twenty. Who does
+ * not get it spins for a moment, then sets LOCK_AWAITED and sleeps on the word until it is woken:
+ *
+ *	mutex    OPEN -> HELD -> OPEN                    uncontended
+ *	         HELD -> AWAITED -> OPEN, wake one       who was woken takes it as AWAITED, others may sleep
+ *	rwlock   n readers | AWAITED                     no new reader comes in
+ *	         last reader or writer -> OPEN, wake all who still must wait sets AWAITED again
+ *
+ * Releasing is the last access to the word: who is woken may end the lock at once. The wake-up itself takes the
+ * address only, and to be woken for nothing does no harm.
+ *
+ * helgrind knows the host's locks only, and the thread sanitizer says more about them; under either the host's are
+ * taken. The ranks are the same.
+ *
+ * Linux: kernel/locking/{mutex,rwsem}.c and lockdep. Not modelled: fairness among those who wait.
  */
 #include "host/lock.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#if defined(HAVE_VALGRIND)
+#include <valgrind/valgrind.h>
+#endif
 
 #include "base/util.h"
 #include "host/barrier.h"
@@ -40,7 +61,7 @@ static const char *const rank_names[RANK_COUNT] = {
 
 _Static_assert(RANK_COUNT <= 32, "ctx->held has a bit for each rank");
 
-enum { SPINS_BEFORE_YIELD = 64, NAMES_BYTES = 256 };
+enum { SPINS_BEFORE_YIELD = 64, SPINS_BEFORE_SLEEP = 100, NAMES_BYTES = 256 };
 
 static void require(const struct ctx *ctx, int err, const char *what)
 {
@@ -65,65 +86,76 @@ void lock_inverted(struct ctx *ctx, unsigned rank)
 	             rank_name(rank), names);
 }
 
+/* Whether a tool watches that must see the host's own locks. */
+static bool watched(void)
+{
+#if KSIM_TSAN
+	return true;
+#elif defined(HAVE_VALGRIND)
+	return RUNNING_ON_VALGRIND != 0;
+#else
+	return false;
+#endif
+}
+
+void mutex_init_posix(struct mutex *m, enum lock_rank rank)
+{
+	*m = (struct mutex){ .rank = (uint8_t)rank, .posix = true };
+	require(NULL, pthread_mutex_init(&m->lock, NULL), "pthread_mutex_init");
+}
+
 void mutex_init(struct mutex *m, enum lock_rank rank)
 {
-	require(NULL, pthread_mutex_init(&m->lock, NULL), "pthread_mutex_init");
+	if (watched()) {
+		mutex_init_posix(m, rank);
+		return;
+	}
+	m->word = LOCK_OPEN;
 	m->rank = (uint8_t)rank;
+	m->posix = false;
 }
 
 void mutex_fini(struct mutex *m)
 {
-	require(NULL, pthread_mutex_destroy(&m->lock), "pthread_mutex_destroy");
+	if (m->posix)
+		require(NULL, pthread_mutex_destroy(&m->lock), "pthread_mutex_destroy");
+	else
+		KSIM_ASSERT(NULL, m->word == LOCK_OPEN, "a lock ends released", "'%s': %#x", rank_name(m->rank),
+		            m->word);
 }
 
 void rwlock_init(struct rwlock *l, enum lock_rank rank)
 {
 	pthread_rwlockattr_t attr;
 
+	*l = (struct rwlock){ .rank = (uint8_t)rank, .posix = watched() };
+	if (!l->posix)
+		return;
 	require(NULL, pthread_rwlockattr_init(&attr), "pthread_rwlockattr_init");
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	require(NULL, pthread_rwlock_init(&l->lock, &attr), "pthread_rwlock_init");
 	pthread_rwlockattr_destroy(&attr);
-	l->rank = (uint8_t)rank;
 }
 
 void rwlock_fini(struct rwlock *l)
 {
-	require(NULL, pthread_rwlock_destroy(&l->lock), "pthread_rwlock_destroy");
+	if (l->posix)
+		require(NULL, pthread_rwlock_destroy(&l->lock), "pthread_rwlock_destroy");
+	else
+		KSIM_ASSERT(NULL, l->word == LOCK_OPEN, "a lock ends released", "'%s': %#x", rank_name(l->rank),
+		            l->word);
 }
 
-void rwlock_read(struct ctx *ctx, struct rwlock *l)
+/* Waiting for a word. */
+
+static void sleep_while(uint32_t *word, uint32_t value)
 {
-	lock_rank_enter(ctx, l->rank);
-	require(ctx, pthread_rwlock_rdlock(&l->lock), "pthread_rwlock_rdlock");
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
-void rwlock_read_unlock(struct ctx *ctx, struct rwlock *l)
+static void wake(uint32_t *word, int n)
 {
-	pthread_rwlock_unlock(&l->lock);
-	lock_rank_leave(ctx, l->rank);
-}
-
-void rwlock_write(struct ctx *ctx, struct rwlock *l)
-{
-	rwlock_write_as(ctx, l, (enum lock_rank)l->rank);
-}
-
-void rwlock_write_unlock(struct ctx *ctx, struct rwlock *l)
-{
-	rwlock_write_unlock_as(ctx, l, (enum lock_rank)l->rank);
-}
-
-void rwlock_write_as(struct ctx *ctx, struct rwlock *l, enum lock_rank rank)
-{
-	lock_rank_enter(ctx, rank);
-	require(ctx, pthread_rwlock_wrlock(&l->lock), "pthread_rwlock_wrlock");
-}
-
-void rwlock_write_unlock_as(struct ctx *ctx, struct rwlock *l, enum lock_rank rank)
-{
-	pthread_rwlock_unlock(&l->lock);
-	lock_rank_leave(ctx, rank);
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
 }
 
 static void pause_briefly(void)
@@ -133,6 +165,69 @@ static void pause_briefly(void)
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
 #endif
+}
+
+/* Spin for a moment while a word has any of some bits: most locks are held for less than a sleep takes. */
+static uint32_t spin_while(const uint32_t *word, uint32_t bits)
+{
+	uint32_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+	for (unsigned spins = 0; value & bits && spins < SPINS_BEFORE_SLEEP; spins++) {
+		pause_briefly();
+		value = __atomic_load_n(word, __ATOMIC_RELAXED);
+	}
+	return value;
+}
+
+void mutex_wait(struct mutex *m)
+{
+	uint32_t open = LOCK_OPEN;
+
+	if (spin_while(&m->word, ~0u) == LOCK_OPEN &&
+	    __atomic_compare_exchange_n(&m->word, &open, LOCK_HELD, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return;
+	/* Whoever has slept cannot know that he was the last, so he takes it as one for which others wait. */
+	while (__atomic_exchange_n(&m->word, LOCK_AWAITED, __ATOMIC_ACQUIRE) != LOCK_OPEN)
+		sleep_while(&m->word, LOCK_AWAITED);
+}
+
+void mutex_wake(struct mutex *m)
+{
+	wake(&m->word, 1);
+}
+
+/* With bits of `against` set the lock cannot be had; then the word says that somebody waits. */
+static void rwlock_sleep(struct rwlock *l, uint32_t against, uint32_t add)
+{
+	for (;;) {
+		uint32_t was = spin_while(&l->word, against);
+
+		if (!(was & against)) {
+			if (__atomic_compare_exchange_n(&l->word, &was, was + add, false, __ATOMIC_ACQUIRE,
+			                                __ATOMIC_RELAXED))
+				return;
+		} else if (was & LOCK_AWAITED || __atomic_compare_exchange_n(&l->word, &was, was | LOCK_AWAITED, false,
+		                                                             __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+			sleep_while(&l->word, was | LOCK_AWAITED);
+		}
+	}
+}
+
+void rwlock_wait(struct rwlock *l, bool write)
+{
+	if (l->posix && write)
+		require(NULL, pthread_rwlock_wrlock(&l->lock), "pthread_rwlock_wrlock");
+	else if (l->posix)
+		require(NULL, pthread_rwlock_rdlock(&l->lock), "pthread_rwlock_rdlock");
+	else if (write)
+		rwlock_sleep(l, ~(uint32_t)LOCK_AWAITED, LOCK_WRITER);
+	else
+		rwlock_sleep(l, LOCK_WRITER | LOCK_AWAITED, 1);
+}
+
+void rwlock_wake(struct rwlock *l)
+{
+	wake(&l->word, INT_MAX);
 }
 
 void spin_wait(uint32_t *word)

@@ -5,6 +5,9 @@
  *
  * There are three kinds: a mutex; a read-write lock; and a spin lock of one 32-bit word for page-table leaves,
  * whose word lives in a struct frame and is held for a few instructions or one invalidation.
+ *
+ * The first two are one word each as well, on which waiters sleep; but where a tool watches that knows only the
+ * host's locks, and where a condition variable needs one, they are the host's (see lock.c).
  */
 #ifndef HOST_LOCK_H
 #define HOST_LOCK_H
@@ -15,16 +18,29 @@
 #include "base/lockrank.h"
 
 struct mutex {
+	uint32_t word; /* a  LOCK_*; unused if posix */
+	uint8_t rank;  /* c */
+	bool posix;    /* c  lock is taken instead of word */
 	pthread_mutex_t lock;
-	uint8_t rank;
 };
 
 struct rwlock {
+	uint32_t word; /* a  LOCK_WRITER, LOCK_AWAITED, and how many read; unused if posix */
+	uint8_t rank;  /* c */
+	bool posix;    /* c */
 	pthread_rwlock_t lock;
-	uint8_t rank;
+};
+
+enum {
+	LOCK_OPEN = 0,
+	LOCK_HELD = 1,
+	LOCK_AWAITED = 1 << 30, /* somebody may sleep */
+	LOCK_WRITER = 1 << 29,
 };
 
 void mutex_init(struct mutex *m, enum lock_rank rank);
+/** One for condition variables: its `lock` is what is taken. */
+void mutex_init_posix(struct mutex *m, enum lock_rank rank);
 void mutex_fini(struct mutex *m);
 void rwlock_init(struct rwlock *l, enum lock_rank rank);
 void rwlock_fini(struct rwlock *l);
@@ -50,38 +66,100 @@ static inline bool lock_held(const struct ctx *ctx, enum lock_rank rank)
 	return ctx->held >> rank & 1;
 }
 
-/** Take as the rank it was made with. */
-static inline void mutex_lock(struct ctx *ctx, struct mutex *m)
-{
-	lock_rank_enter(ctx, m->rank);
-	pthread_mutex_lock(&m->lock);
-}
-
-static inline void mutex_unlock(struct ctx *ctx, struct mutex *m)
-{
-	pthread_mutex_unlock(&m->lock);
-	lock_rank_leave(ctx, m->rank);
-}
+/* What the inline functions leave to be done. */
+void mutex_wait(struct mutex *m);
+void mutex_wake(struct mutex *m);
+void rwlock_wait(struct rwlock *l, bool write);
+void rwlock_wake(struct rwlock *l);
 
 /** Take as another rank: the second lock of two of a kind. */
 static inline void mutex_lock_as(struct ctx *ctx, struct mutex *m, enum lock_rank rank)
 {
+	uint32_t open = LOCK_OPEN;
+
 	lock_rank_enter(ctx, rank);
-	pthread_mutex_lock(&m->lock);
+	if (unlikely(m->posix))
+		pthread_mutex_lock(&m->lock);
+	else if (unlikely(!__atomic_compare_exchange_n(&m->word, &open, LOCK_HELD, false, __ATOMIC_ACQUIRE,
+	                                               __ATOMIC_RELAXED)))
+		mutex_wait(m);
 }
 
 static inline void mutex_unlock_as(struct ctx *ctx, struct mutex *m, enum lock_rank rank)
 {
-	pthread_mutex_unlock(&m->lock);
+	if (unlikely(m->posix))
+		pthread_mutex_unlock(&m->lock);
+	else if (unlikely(__atomic_exchange_n(&m->word, LOCK_OPEN, __ATOMIC_RELEASE) != LOCK_HELD))
+		mutex_wake(m);
 	lock_rank_leave(ctx, rank);
 }
 
-void rwlock_read(struct ctx *ctx, struct rwlock *l);
-void rwlock_read_unlock(struct ctx *ctx, struct rwlock *l);
-void rwlock_write(struct ctx *ctx, struct rwlock *l);
-void rwlock_write_unlock(struct ctx *ctx, struct rwlock *l);
-void rwlock_write_as(struct ctx *ctx, struct rwlock *l, enum lock_rank rank);
-void rwlock_write_unlock_as(struct ctx *ctx, struct rwlock *l, enum lock_rank rank);
+/** Take as the rank it was made with. */
+static inline void mutex_lock(struct ctx *ctx, struct mutex *m)
+{
+	mutex_lock_as(ctx, m, (enum lock_rank)m->rank);
+}
+
+static inline void mutex_unlock(struct ctx *ctx, struct mutex *m)
+{
+	mutex_unlock_as(ctx, m, (enum lock_rank)m->rank);
+}
+
+static inline void rwlock_read(struct ctx *ctx, struct rwlock *l)
+{
+	uint32_t was = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
+
+	lock_rank_enter(ctx, l->rank);
+	if (unlikely(l->posix || was >= LOCK_WRITER ||
+	             !__atomic_compare_exchange_n(&l->word, &was, was + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+		rwlock_wait(l, false);
+}
+
+static inline void rwlock_read_unlock(struct ctx *ctx, struct rwlock *l)
+{
+	uint32_t was = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
+	uint32_t last = LOCK_AWAITED | 1;
+
+	if (unlikely(l->posix)) {
+		pthread_rwlock_unlock(&l->lock);
+	} else {
+		while (!__atomic_compare_exchange_n(&l->word, &was, was == last ? LOCK_OPEN : was - 1, false,
+		                                    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+			;
+		if (unlikely(was == last))
+			rwlock_wake(l);
+	}
+	lock_rank_leave(ctx, l->rank);
+}
+
+static inline void rwlock_write_as(struct ctx *ctx, struct rwlock *l, enum lock_rank rank)
+{
+	uint32_t open = LOCK_OPEN;
+
+	lock_rank_enter(ctx, rank);
+	if (unlikely(l->posix || !__atomic_compare_exchange_n(&l->word, &open, LOCK_WRITER, false, __ATOMIC_ACQUIRE,
+	                                                      __ATOMIC_RELAXED)))
+		rwlock_wait(l, true);
+}
+
+static inline void rwlock_write_unlock_as(struct ctx *ctx, struct rwlock *l, enum lock_rank rank)
+{
+	if (unlikely(l->posix))
+		pthread_rwlock_unlock(&l->lock);
+	else if (unlikely(__atomic_exchange_n(&l->word, LOCK_OPEN, __ATOMIC_RELEASE) != LOCK_WRITER))
+		rwlock_wake(l);
+	lock_rank_leave(ctx, rank);
+}
+
+static inline void rwlock_write(struct ctx *ctx, struct rwlock *l)
+{
+	rwlock_write_as(ctx, l, (enum lock_rank)l->rank);
+}
+
+static inline void rwlock_write_unlock(struct ctx *ctx, struct rwlock *l)
+{
+	rwlock_write_unlock_as(ctx, l, (enum lock_rank)l->rank);
+}
 
 /** Wait until the word is 0 and make it 1: spins, then yields the host CPU. */
 void spin_wait(uint32_t *word);

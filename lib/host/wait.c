@@ -44,6 +44,8 @@
  */
 #include "host/wait.h"
 
+#include "base/event.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -54,9 +56,10 @@
 
 void wait_registry_init(struct wait_registry *reg)
 {
-	mutex_init(&reg->lock, RANK_WAITER);
+	mutex_init_posix(&reg->lock, RANK_WAITER);
 	LIST_INIT(&reg->sleepers);
 	reg->acting = reg->asleep = reg->outside = reg->timed = reg->holds = 0;
+	reg->wakes = 0;
 }
 
 void wait_registry_fini(struct wait_registry *reg)
@@ -128,6 +131,16 @@ static void rouse(struct wait_registry *reg, struct waiter *waiter)
 		return;
 	end_sleep(reg, waiter);
 	pthread_cond_signal(&waiter->cond);
+}
+
+/* The same by ctx's caller, who is seen to have done it. */
+static void rouse_by(struct ctx *ctx, struct wait_registry *reg, struct waiter *waiter)
+{
+	if (!waiter->asleep)
+		return;
+	rouse(reg, waiter);
+	waiter->wake = ++reg->wakes;
+	EVENT(ctx, EVENT_WAKE, .pid = waiter->owner->id, .tid = waiter->tid, .wake = waiter->wake);
 }
 
 /* Deadlock. */
@@ -255,7 +268,7 @@ static bool wake_waiter(struct ctx *ctx, struct wait_entry *entry)
 	mutex_lock(ctx, &reg->lock);
 	news = !waiter->woken && !waiter->deadlocked;
 	waiter->woken = true;
-	rouse(reg, waiter);
+	rouse_by(ctx, reg, waiter);
 	mutex_unlock(ctx, &reg->lock);
 	return news;
 }
@@ -353,7 +366,9 @@ static int sleep_result(struct ctx *ctx, struct waiter *waiter, uint64_t deadlin
 	waiter->what = what;
 	waiter->deadlocked = false;
 	waiter->has_deadline = deadline_ns != WAIT_FOREVER;
+	waiter->wake = 0;
 	fall_asleep(reg, waiter);
+	EVENT(ctx, EVENT_BLOCK, .what = what);
 	look_for_deadlock(ctx, reg);
 	if (!sleep_locked(reg, waiter, deadline_ns))
 		result = -ETIMEDOUT;
@@ -361,6 +376,7 @@ static int sleep_result(struct ctx *ctx, struct waiter *waiter, uint64_t deadlin
 		result = __atomic_load_n(&waiter->kicked, __ATOMIC_RELAXED) ? -EINTR : -EDEADLK;
 	else
 		result = waiter->woken ? 0 : -EINTR;
+	EVENT_TELL(ctx, EVENT_UNBLOCK, .wake = waiter->wake);
 out:
 	mutex_unlock(ctx, &reg->lock);
 	return result;
@@ -396,7 +412,7 @@ void waiter_kick(struct ctx *ctx, struct waiter *waiter)
 
 	__atomic_store_n(&waiter->kicked, true, __ATOMIC_RELAXED);
 	mutex_lock(ctx, &reg->lock);
-	rouse(reg, waiter);
+	rouse_by(ctx, reg, waiter);
 	mutex_unlock(ctx, &reg->lock);
 }
 

@@ -50,6 +50,7 @@ struct waiter {
 	pthread_cond_t cond;
 	LIST_ENTRY(waiter) link; /* r  of the registry's sleepers */
 	struct owner *owner;     /* c */
+	uint32_t tid;            /* c  of the task; 0: none */
 	const char *call;        /* r  what it is in */
 	const char *what;        /* r  what it waits for */
 	bool asleep;             /* r */
@@ -58,6 +59,7 @@ struct waiter {
 	bool has_deadline;       /* r */
 	bool outside;            /* c  of a thread that acts as no process: see wait.c */
 	bool kicked;             /* a  a signal or the end is pending: wait_sleep returns -EINTR */
+	uint64_t wake;           /* r  which wake-up has ended its last sleep; 0: none has */
 };
 
 struct wait_registry {
@@ -68,6 +70,7 @@ struct wait_registry {
 	unsigned outside;             /* r, read without; sleepers that do not act */
 	unsigned timed;               /* r  of these, with a deadline */
 	unsigned holds;               /* r */
+	uint64_t wakes;               /* r  sleeps that somebody has ended; numbers them */
 };
 
 #define WAIT_FOREVER UINT64_MAX

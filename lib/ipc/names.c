@@ -120,7 +120,7 @@ static void grow(struct ctx *ctx, struct names *names)
 {
 	uint32_t was = names->nbuckets;
 	struct name **old = names->buckets;
-	struct name **buckets = kmem_alloc(ctx, 2 * was * sizeof(*buckets));
+	struct name **buckets = kmem_alloc(ctx, (size_t)2 * was * sizeof(*buckets));
 
 	if (buckets == NULL)
 		return;

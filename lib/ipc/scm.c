@@ -134,7 +134,8 @@ int scm_send(struct ctx *ctx, struct fdtable *table, const struct unix_msg *msg,
 }
 
 /* Takes over the reference on success only. */
-static int receive_file(struct ctx *ctx, struct fdtable *table, struct file *file, struct uptr number, bool cloexec)
+static int receive_file(struct ctx *ctx, struct fdtable *table, const struct scm *scm, unsigned i, struct uptr number,
+                        bool cloexec)
 {
 	int32_t fd = fd_reserve(ctx, table, 0, cloexec);
 
@@ -144,7 +145,7 @@ static int receive_file(struct ctx *ctx, struct fdtable *table, struct file *fil
 		fd_unreserve(ctx, table, fd);
 		return -EFAULT;
 	}
-	fd_install(ctx, table, fd, file);
+	fd_install_received(ctx, table, fd, scm->files[i], &scm->carrier);
 	return 0;
 }
 
@@ -160,7 +161,7 @@ static unsigned receive_files(struct ctx *ctx, struct fdtable *table, struct upt
 	for (i = 0; i < scm->nfiles && i < fit; i++) {
 		struct uptr number = uptr_add(control, sizeof(struct control_header) + i * sizeof(int32_t));
 
-		if (receive_file(ctx, table, scm->files[i], number, cloexec) < 0)
+		if (receive_file(ctx, table, scm, i, number, cloexec) < 0)
 			break;
 	}
 	return i;

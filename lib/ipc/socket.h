@@ -20,6 +20,7 @@
 struct message {
 	STAILQ_ENTRY(message) link; /* s, r  of an inbox, of what was taken from it */
 	struct origin origin;       /* c  the send that made it */
+	uint64_t number;            /* c  the nth of its sender, from 1 on */
 	size_t size;                /* c  of the allocation, bytes */
 	uint32_t begin;             /* r  the first byte not yet received */
 	uint32_t end;               /* c  bytes sent */
@@ -162,6 +163,7 @@ void message_list_detach(struct ctx *ctx, struct unix_sock *sock, struct message
 struct scm {
 	unsigned nfiles;
 	struct file *files[SCM_FILES_MAX]; /* references */
+	struct fd_carrier carrier;         /* on the way in: the message they came by */
 };
 
 /** Read a control buffer. 0; -EINVAL, -EBADF, -EFAULT, -ENOBUFS, -EPERM; scm is empty then. */

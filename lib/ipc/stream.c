@@ -233,6 +233,16 @@ static void finish(struct ctx *ctx, struct unix_sock *sock, struct message *mess
 		sock_wake_senders(ctx, sock);
 }
 
+/* What a report will say of the descriptors that come by this message. */
+static void note_carrier(struct scm *scm, const struct message *message)
+{
+	scm->carrier = (struct fd_carrier){
+		.sender = message->origin.owner,
+		.call = message->origin.call,
+		.number = message->number,
+	};
+}
+
 /* Receive from the first message taken. @return false if the call ends here */
 static bool take_message(struct ctx *ctx, struct reading *r, int *why)
 {
@@ -243,6 +253,8 @@ static bool take_message(struct ctx *ctx, struct reading *r, int *why)
 	if (*why < 0)
 		return false;
 	message->begin += (uint32_t)chunk;
+	if (message->nfiles > 0)
+		note_carrier(r->scm, message);
 	for (; r->scm->nfiles < message->nfiles; r->scm->nfiles++)
 		r->scm->files[r->scm->nfiles] = message->files[r->scm->nfiles];
 	message->nfiles = 0;
@@ -265,6 +277,7 @@ static void peek_messages(struct ctx *ctx, struct reading *r, int *why)
 		*why = copy_bytes(ctx, r, message, &chunk);
 		if (*why < 0)
 			return;
+		note_carrier(r->scm, message);
 		for (; r->scm->nfiles < message->nfiles; r->scm->nfiles++) {
 			r->scm->files[r->scm->nfiles] = message->files[r->scm->nfiles];
 			file_get(message->files[r->scm->nfiles]);

@@ -324,8 +324,10 @@ static void report_list(const struct message_list *list, void (*fn)(void *, cons
 			.owner = message->origin.owner,
 			.call = message->origin.call,
 			.epoch = message->origin.epoch,
+			.number = message->number,
 			.bytes = message->end - message->begin,
 			.nfiles = message->nfiles,
+			.files = message->files,
 		};
 
 		fn(arg, &queued);
@@ -353,6 +355,12 @@ void unix_for_each_queued(struct ctx *ctx, struct file *file, void (*fn)(void *a
 	else
 		while ((sock = names_next_socket(ctx, sock)) != NULL)
 			report_queued(ctx, sock, fn, arg);
+}
+
+void unix_ends(const struct file *file, const void **end, const void **peer)
+{
+	*end = unix_sock(file);
+	*peer = sock_peer(unix_sock(file));
 }
 
 static uint32_t check_list(const struct message_list *list, struct check_report *report)

@@ -109,7 +109,9 @@ struct unix_queued {
 	const struct owner *owner; /* who sent it */
 	const char *call;
 	uint64_t epoch;
-	size_t bytes, nfiles; /* not yet received */
+	uint64_t number;           /* the nth of its sender, from 1 on */
+	size_t bytes, nfiles;      /* not yet received */
+	struct file *const *files; /* nfiles of them; fn may get references, and must not look here later */
 };
 
 /**
@@ -118,6 +120,11 @@ struct unix_queued {
  */
 void unix_for_each_queued(struct ctx *ctx, struct file *file, void (*fn)(void *arg, const struct unix_queued *),
                           void *arg);
+/**
+ * Who a socket is connected with: identities to be compared, of this end and of the other, NULL where there is none.
+ * They are not used again while a reference to a file of the end is held.
+ */
+void unix_ends(const struct file *file, const void **end, const void **peer);
 /** Validate a socket, or (file NULL) all of the machine. */
 void unix_check(struct ctx *ctx, struct file *file, struct check_report *report);
 

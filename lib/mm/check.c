@@ -96,14 +96,23 @@ static void check_vma(struct ctx *ctx, struct check_report *report, const struct
 	mutex_unlock(ctx, &object->lock);
 }
 
+static bool fills_its_range(const struct ranges *vmas, const struct vma *vma)
+{
+	return ranges_find(vmas, vma->start) == vma && ranges_find(vmas, vma->start - 1) != vma &&
+	       ranges_find(vmas, vma->end - 1) == vma && ranges_find(vmas, vma->end) != vma;
+}
+
 /* quiet: no call is under way in any process. Map lock held. */
 static void check_vmas(struct ctx *ctx, struct mm *mm, bool quiet, struct check_report *report)
 {
 	const struct vma *vma, *next;
 
 	ranges_check(&mm->vmas, report);
-	for (vma = ranges_at_or_above(&mm->vmas, 0); vma != NULL; vma = next) {
+	vma = ranges_at_or_above(&mm->vmas, 0);
+	for (size_t n = 0; vma != NULL && n < mm->vmas.count; n++, vma = next) {
 		next = ranges_at_or_above(&mm->vmas, vma->end);
+		CHECK_THAT(report, fills_its_range(&mm->vmas, vma), "a VMA's bounds are those of its range in the tree",
+		           "[%#lx, %#lx)", vma->start, vma->end);
 		check_vma(ctx, report, vma, next, quiet);
 	}
 }

@@ -27,6 +27,8 @@
  */
 #include "mm/vma.h"
 
+#include "base/event.h"
+
 #include <errno.h>
 #include <signal.h>
 
@@ -43,6 +45,10 @@ struct attempt {
 	uint64_t pgidx;
 	uint64_t seq;       /* of the object, from before its size was read */
 	const char *wanted; /* what was being allocated, should it fail */
+	/* What is told of it, should it succeed. */
+	enum event_kind kind;
+	pfn_t pfn;    /* mapped */
+	pfn_t copied; /* from which it was copied */
 };
 
 static int fault_is(struct fault *fault, int signo, int code, ksim_addr addr)
@@ -137,13 +143,17 @@ static int fault_anon(struct ctx *ctx, struct attempt *a, enum access access)
 {
 	pfn_t pfn = { ctx->env->zero_pfn };
 
+	a->pfn = pfn;
 	if (access == ACCESS_READ) {
+		a->kind = EVENT_FAULT_ZERO;
 		frame_get(a->mm->pt.phys, pfn);
 		return install(ctx, a, pfn, false);
 	}
+	a->kind = EVENT_FAULT_ANON;
 	a->wanted = "a private page";
 	if (frame_alloc(ctx, FRAME_ANON, FRAME_ZERO, &pfn) < 0)
 		return -ENOMEM;
+	a->pfn = pfn;
 	return install(ctx, a, pfn, true);
 }
 
@@ -158,26 +168,38 @@ static int fault_object(struct ctx *ctx, struct attempt *a, enum access access)
 		return RETRY; /* truncated since its size was read */
 	if (err < 0)
 		return err;
+	a->pfn = page;
+	a->kind = EVENT_FAULT_FILE;
 	if (a->vma->shared || access == ACCESS_READ)
 		return install(ctx, a, page, false);
 	a->wanted = "a private copy of a file's page";
+	a->kind = EVENT_FAULT_COPY;
+	a->copied = page;
 	err = frame_alloc(ctx, FRAME_ANON, 0, &copy);
 	if (err == 0)
 		frame_copy(a->mm->pt.phys, copy, page);
 	frame_put(ctx, page);
-	return err < 0 ? err : install(ctx, a, copy, true);
+	if (err < 0)
+		return err;
+	a->pfn = copy;
+	return install(ctx, a, copy, true);
 }
 
 static int fault_present(struct ctx *ctx, struct attempt *a, unsigned need)
 {
-	pfn_t copy;
 	int err = upgrade(ctx, a, need);
+	bool zero;
 
+	a->pfn = pte_pfn(a->was);
+	a->kind = EVENT_FAULT_REUSE;
 	if (err != COPY)
 		return err;
 	a->wanted = "a private copy of a page";
-	err = frame_alloc(ctx, FRAME_ANON, pte_pfn(a->was).n == ctx->env->zero_pfn ? FRAME_ZERO : 0, &copy);
-	return err < 0 ? err : replace(ctx, a, copy);
+	a->copied = pte_pfn(a->was);
+	zero = a->copied.n == ctx->env->zero_pfn;
+	a->kind = zero ? EVENT_FAULT_ANON : EVENT_FAULT_COPY;
+	err = frame_alloc(ctx, FRAME_ANON, zero ? FRAME_ZERO : 0, &a->pfn);
+	return err < 0 ? err : replace(ctx, a, a->pfn);
 }
 
 /* One attempt with the map held shared. */
@@ -202,9 +224,24 @@ static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum a
 	a->was = pte_read(a->slot.entry);
 	if (!pte_present(a->was))
 		return a->vma->object != NULL ? fault_object(ctx, a, access) : fault_anon(ctx, a, access);
-	if (pte_flags(a->mm->pt.format, a->was) & need)
+	if (pte_flags(a->mm->pt.format, a->was) & need) {
+		a->kind = EVENT_FAULT_OTHER;
+		a->pfn = PFN_NONE;
 		return 0;
+	}
 	return fault_present(ctx, a, need);
+}
+
+static void tell_fault(struct ctx *ctx, const struct attempt *a, int err, ksim_addr addr, enum access access,
+                       const struct fault *fault)
+{
+	enum event_kind kind = a->kind;
+	bool copied = err == 0 && kind == EVENT_FAULT_COPY;
+
+	if (unlikely(err < 0))
+		kind = err == -ENOMEM ? EVENT_FAULT_OOM : fault->signo == SIGBUS ? EVENT_FAULT_BUS : EVENT_FAULT_SEGV;
+	EVENT(ctx, kind, .addr = addr, .write = access == ACCESS_WRITE, .pfn = err == 0 ? a->pfn.n : 0,
+	      .copied = copied ? a->copied.n : 0);
 }
 
 int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access, struct fault *fault)
@@ -212,13 +249,13 @@ int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access,
 	struct attempt attempt = { .mm = mm };
 	int err;
 
-	if (addr >= PT_SPAN)
-		return fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
 	do {
 		map_read_lock(ctx, mm);
-		err = fault_once(ctx, &attempt, addr, access, fault);
+		err = addr < PT_SPAN ? fault_once(ctx, &attempt, addr, access, fault)
+		                     : fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
 		map_read_unlock(ctx, mm);
 	} while (err == RETRY);
+	tell_fault(ctx, &attempt, err, addr, access, fault);
 	if (err == -ENOMEM)
 		*fault = (struct fault){ .signo = SIGKILL, .addr = addr, .why = attempt.wanted };
 	return err;

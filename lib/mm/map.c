@@ -25,6 +25,7 @@ static struct vma *take(struct vma **chain)
 {
 	struct vma *vma = *chain;
 
+	KSIM_ASSERT(NULL, vma != NULL, "a cut has the VMAs it needs", "none is left");
 	*chain = vma->chain;
 	vma->chain = NULL;
 	return vma;

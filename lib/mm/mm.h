@@ -10,6 +10,7 @@
 #include "mm/notifier.h"
 #include "object/object.h"
 #include "pgtable/pgtable.h"
+#include "phys/runs.h"
 
 /** User addresses that may be mapped: [MM_MIN, MM_MAX). Placement goes down from MM_TOP. */
 #define MM_MIN UINT64_C(0x10000)
@@ -128,6 +129,15 @@ struct mm_region {
 
 /** The first region with end > at: false if there is none. */
 bool mm_region(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *out);
+/**
+ * The same, and what stands behind it at that moment.
+ *
+ * @param runs    gets what the page table has there; pages of an object by their index in it, others counted from the
+ *                region's start
+ * @param object  out: the object, with a reference for the caller; NULL: there is none
+ */
+bool mm_region_runs(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *out, struct frame_runs *runs,
+                    struct object **object);
 
 struct mm_translation {
 	pfn_t pfn;

@@ -16,7 +16,8 @@ struct mmu_notifier {
 	 * Forget every translation in [start, end), and return only when nobody uses one any more.
 	 * Cannot fail, allocates nothing, takes no lock. The caller holds the list's lock, often a leaf lock,
 	 * and frees what the translations led to right after.
-	 * @param nodes  page-table nodes that lead there are about to be freed: walks count as uses
+	 * @param nodes  no translation is left there, but page-table nodes that lead there are about to be freed: only
+	 *               walks that may still be among them are to be waited for
 	 */
 	void (*invalidate)(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end, bool nodes);
 };

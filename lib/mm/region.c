@@ -2,12 +2,35 @@
 /*
  * Looking at an address space: its regions as /proc/pid/maps lists them, and what stands behind an address.
  *
- * Each answer is copied out under the map lock; nothing of it is valid longer than a snapshot is.
+ * Each answer is copied out under the map lock, held shared: faults go on meanwhile, and truncation may take pages.
+ * So entries are read leaf by leaf under the leaf's lock, where a frame that is mapped cannot go. Nothing of an answer
+ * is valid longer than a snapshot is.
  */
 #include "mm/vma.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+static void describe_region(const struct vma *vma, struct mm_region *out)
+{
+	*out = (struct mm_region){
+		.start = vma->start,
+		.end = vma->end,
+		.prot = vma->prot,
+		.max_prot = vma->max_prot,
+		.shared = vma->shared,
+		.offset = vma->object != NULL ? vma->pgidx << PAGE_SHIFT : 0,
+		.has_object = vma->object != NULL,
+		.object_size = vma->object != NULL ? object_size(vma->object) : 0,
+		.owner = vma->origin.owner,
+		.call = vma->origin.call,
+		.epoch = vma->origin.epoch,
+	};
+	if (vma->backing != NULL)
+		vma->backing->ops->describe(vma->backing, out->name, sizeof(out->name), &out->inode);
+	else if (vma->object != NULL)
+		snprintf(out->name, sizeof(out->name), "/dev/zero (deleted)");
+}
 
 bool mm_region(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *out)
 {
@@ -15,27 +38,64 @@ bool mm_region(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *o
 
 	map_read_lock(ctx, mm);
 	vma = ranges_at_or_above(&mm->vmas, at);
-	if (vma != NULL) {
-		*out = (struct mm_region){
-			.start = vma->start,
-			.end = vma->end,
-			.prot = vma->prot,
-			.max_prot = vma->max_prot,
-			.shared = vma->shared,
-			.offset = vma->object != NULL ? vma->pgidx << PAGE_SHIFT : 0,
-			.has_object = vma->object != NULL,
-			.object_size = vma->object != NULL ? object_size(vma->object) : 0,
-			.owner = vma->origin.owner,
-			.call = vma->origin.call,
-			.epoch = vma->origin.epoch,
-		};
-		if (vma->backing != NULL)
-			vma->backing->ops->describe(vma->backing, out->name, sizeof(out->name), &out->inode);
-		else if (vma->object != NULL)
-			snprintf(out->name, sizeof(out->name), "/dev/zero (deleted)");
-	}
+	if (vma != NULL)
+		describe_region(vma, out);
 	map_read_unlock(ctx, mm);
 	return vma != NULL;
+}
+
+struct walk {
+	const struct vma *vma;
+	struct frame_runs *runs;
+};
+
+/* What an entry points to. Leaf lock held, so that the frame stays. */
+static enum frame_run_kind kind_of(const struct ctx *ctx, const struct phys *phys, pfn_t pfn)
+{
+	const struct frame *frame = frame_of(phys, pfn);
+
+	if (pfn.n == ctx->env->zero_pfn)
+		return FRAME_RUN_ZEROS;
+	if (frame->use == FRAME_FILE)
+		return FRAME_RUN_FILE;
+	return __atomic_load_n(&frame->refs, __ATOMIC_RELAXED) > 1 ? FRAME_RUN_COW : FRAME_RUN_PRIVATE;
+}
+
+static int add_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
+{
+	const struct walk *walk = arg;
+	const struct vma *vma = walk->vma;
+	uint64_t page = (addr - vma->start) >> PAGE_SHIFT;
+
+	if (vma->object != NULL)
+		page += vma->pgidx;
+	pt_lock(ctx, &first);
+	for (size_t i = 0; i < n; i++) {
+		pte_t pte = pte_read(&first.entry[i]);
+
+		if (pte_present(pte))
+			frame_runs_add(walk->runs, page + i, pte_pfn(pte), kind_of(ctx, pt->phys, pte_pfn(pte)));
+	}
+	pt_unlock(ctx, &first);
+	return 0;
+}
+
+bool mm_region_runs(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *out, struct frame_runs *runs,
+                    struct object **object)
+{
+	struct walk walk = { .runs = runs };
+
+	map_read_lock(ctx, mm);
+	walk.vma = ranges_at_or_above(&mm->vmas, at);
+	if (walk.vma != NULL) {
+		describe_region(walk.vma, out);
+		pt_for_each_leaf(ctx, &mm->pt, out->start, out->end, add_leaf, &walk);
+		*object = walk.vma->object;
+		if (*object != NULL)
+			object_get(*object);
+	}
+	map_read_unlock(ctx, mm);
+	return walk.vma != NULL;
 }
 
 int mm_translate(struct ctx *ctx, struct mm *mm, ksim_addr addr, struct mm_translation *out)

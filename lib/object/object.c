@@ -153,6 +153,17 @@ uint64_t object_pages(struct ctx *ctx, struct object *object)
 	return n;
 }
 
+void object_runs(struct ctx *ctx, struct object *object, struct frame_runs *runs)
+{
+	uint64_t page = 0;
+	pfn_t pfn;
+
+	mutex_lock(ctx, &object->lock);
+	for (; radix_next(&object->pages, page, &page, &pfn); page++)
+		frame_runs_add(runs, page, pfn, FRAME_RUN_FILE);
+	mutex_unlock(ctx, &object->lock);
+}
+
 /* Mappings that may write. */
 
 int object_writer_get(struct object *object)

@@ -11,6 +11,7 @@
 #include "base/uio.h"
 #include "object/backing.h"
 #include "object/radix.h"
+#include "phys/runs.h"
 
 struct object;
 struct mapper;
@@ -111,6 +112,8 @@ int object_commit(struct ctx *ctx, struct object *object, uint64_t start, uint64
 
 /** Pages present. A snapshot. */
 uint64_t object_pages(struct ctx *ctx, struct object *object);
+/** Which they are. A snapshot; the frames are not held. */
+void object_runs(struct ctx *ctx, struct object *object, struct frame_runs *runs);
 
 /**
  * Copy out of the object, up to its size; absent pages read as zeros and stay absent.

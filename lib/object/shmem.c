@@ -118,17 +118,16 @@ static int commit_one(struct ctx *ctx, struct object *object, uint64_t pgidx)
 /* How many pages of [first, first + n) are absent; -ENOMEM if RAM cannot hold them. */
 static int count_absent(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n, uint64_t *absent)
 {
-	uint64_t free, pgidx = first;
+	uint64_t pgidx = first;
 	pfn_t pfn;
 
 	mutex_lock(ctx, &object->lock);
-	free = phys_free_frames(ctx);
 	*absent = n;
-	if (n <= object->pages.count + free)
+	if (n <= object->pages.count || phys_has_frames(ctx, n - object->pages.count))
 		for (; radix_next(&object->pages, pgidx, &pgidx, &pfn) && pgidx - first < n; pgidx++)
 			--*absent;
 	mutex_unlock(ctx, &object->lock);
-	return *absent <= free ? 0 : -ENOMEM;
+	return phys_has_frames(ctx, *absent) ? 0 : -ENOMEM;
 }
 
 static void free_frames(struct ctx *ctx, const pfn_t *pfns, uint64_t n)

@@ -20,8 +20,6 @@ static bool check_node(const struct pgtable *pt, pfn_t node, struct check_report
 		return false;
 	CHECK_THAT(report, frame_refs(pt->phys, node) == 1, "a node has one reference", "pfn %#llx: %u", (ull)node.n,
 	           frame_refs(pt->phys, node));
-	CHECK_THAT(report, frame->node_lock == 0, "a node's lock is free when nobody is at work", "pfn %#llx: %u",
-	           (ull)node.n, frame->node_lock);
 	return true;
 }
 
@@ -45,7 +43,9 @@ static uint64_t check_subtree(const struct pgtable *pt, pfn_t node, unsigned shi
                               struct check_report *report)
 {
 	const pte_t *entries = node_entries(pt, node);
+	const struct frame *frame = frame_of(pt->phys, node);
 	uint64_t nodes = 1;
+	uint32_t children = 0;
 
 	if (!check_node(pt, node, report))
 		return 0;
@@ -62,9 +62,17 @@ static uint64_t check_subtree(const struct pgtable *pt, pfn_t node, unsigned shi
 		           pt->format->name, (ull)addr, shift, (ull)pte.bits);
 		CHECK_THAT(report, pte.bits == 0 || addr < PT_SPAN, "nothing is mapped beyond user addresses",
 		           "address %#llx: %#llx", (ull)addr, (ull)pte.bits);
-		if (pte_present(pte))
-			nodes += check_subtree(pt, pte_pfn(pte), shift - PT_INDEX_BITS, addr, report);
+		if (!pte_present(pte))
+			continue;
+		children++;
+		nodes += check_subtree(pt, pte_pfn(pte), shift - PT_INDEX_BITS, addr, report);
 	}
+	if (shift == PT_LEAF_SHIFT)
+		CHECK_THAT(report, frame->node_lock == 0, "a node's lock is free when nobody is at work",
+		           "pfn %#llx: %u", (ull)node.n, frame->node_lock);
+	else
+		CHECK_THAT(report, frame->children == children, "children are counted",
+		           "pfn %#llx: found %u, counted %u", (ull)node.n, children, frame->children);
 	return nodes;
 }
 

@@ -4,8 +4,12 @@
  *
  * While a node is hooked, or after it was unhooked but before every translation through it has been invalidated,
  * somebody may be walking through it. So the caller first has nodes unhooked, then invalidates, then has them freed.
- * In between they are chained through `link` in their struct frame. Their content stays: a walker who is inside finds
- * his way to the absent entry that he would have found before.
+ * In between they are chained through `link` in their struct frame, and all their entries are absent: a walker who is
+ * inside ends at an absent entry as he would have before, perhaps a level earlier. So a node is all zeros when it is
+ * freed, and phys is told so.
+ *
+ * A node above the leaves knows how many children it has. Taking it apart begins where the range does and ends with the
+ * last child, so that what a small mapping used costs no look at thousands of empty entries.
  *
  *   floor                                          ceiling
  *     |      [start       end)                        |      no mapping is left between floor and ceiling
@@ -13,7 +17,7 @@
  *   --|---------------x-------------------------------|--    a node that reaches beyond: stays
  *
  * I1  a node is unhooked only if its whole span lies in [floor, ceiling), and then with all that hangs on it
- * I2  an unhooked leaf node has no present entry, and its lock is free
+ * I2  an unhooked node has no present entry; a leaf's lock is free
  *
  * Locking: the map lock held exclusive, the mappings off their objects' lists: nobody else locks these nodes' entries.
  * Linux: mm/memory.c (free_pgtables, free_pgd_range), whose floor and ceiling these are.
@@ -23,33 +27,58 @@
 struct detach {
 	struct ctx *ctx;
 	struct pgtable *pt;
+	ksim_addr start;
 	ksim_addr floor;
 	ksim_addr ceiling;
 	pfn_t chain; /* newest first */
 };
 
-/** Chain a node that was just unhooked and all nodes below it. */
-static void chain_subtree(struct detach *d, pfn_t node, unsigned shift)
+/** Where poison is asked for: looking at 512 entries costs as much as poisoning them. */
+static void assert_empty(const struct detach *d, pfn_t node)
 {
 	const pte_t *entries = node_entries(d->pt, node);
+
+	for (unsigned i = 0; i < PT_ENTRIES; i++)
+		KSIM_ASSERT(d->ctx, pte_read(&entries[i]).bits == 0, "an unhooked node has no present entry",
+		            "pfn %#llx, entry %u: %#llx", (unsigned long long)node.n, i,
+		            (unsigned long long)pte_read(&entries[i]).bits);
+}
+
+static void chain_subtree(struct detach *d, pfn_t node, unsigned shift, ksim_addr base);
+
+/** The same for all children of a node above the leaves, whose span begins at base. */
+static void chain_children(struct detach *d, pfn_t node, unsigned shift, ksim_addr base)
+{
+	pte_t *entries = node_entries(d->pt, node);
+	struct frame *frame = frame_of(d->pt->phys, node);
+	unsigned first = d->start > base ? node_index(d->start, shift) : 0;
+
+	for (unsigned i = 0; frame->children > 0; i++) {
+		unsigned at = (first + i) % PT_ENTRIES;
+		pte_t pte = pte_read(&entries[at]);
+
+		KSIM_ASSERT(d->ctx, i < PT_ENTRIES, "children are counted", "pfn %#llx: %u more",
+		            (unsigned long long)node.n, frame->children);
+		if (!pte_present(pte))
+			continue;
+		pte_exchange(&entries[at], PTE_NONE);
+		frame->children--;
+		chain_subtree(d, pte_pfn(pte), shift - PT_INDEX_BITS, base + at * entry_span(shift));
+	}
+}
+
+/** Chain a node that was just unhooked, and all nodes below it. */
+static void chain_subtree(struct detach *d, pfn_t node, unsigned shift, ksim_addr base)
+{
 	struct frame *frame = frame_of(d->pt->phys, node);
 
-	KSIM_ASSERT(d->ctx, frame->use == FRAME_TABLE && frame->node_lock == 0,
+	KSIM_ASSERT(d->ctx, frame->use == FRAME_TABLE && (shift > PT_LEAF_SHIFT || frame->node_lock == 0),
 	            "an unhooked node is a table and unlocked", "pfn %#llx: use %u, lock %u",
 	            (unsigned long long)node.n, frame->use, frame->node_lock);
-	/* Looking at 512 entries of each leaf costs as much as poisoning it. */
-	if (shift > PT_LEAF_SHIFT || d->pt->phys->poison) {
-		for (unsigned i = 0; i < PT_ENTRIES; i++) {
-			pte_t pte = pte_read(&entries[i]);
-
-			if (!pte_present(pte))
-				continue;
-			KSIM_ASSERT(d->ctx, shift > PT_LEAF_SHIFT, "an unhooked leaf node has no present entry",
-			            "pfn %#llx, entry %u: %#llx", (unsigned long long)node.n, i,
-			            (unsigned long long)pte.bits);
-			chain_subtree(d, pte_pfn(pte), shift - PT_INDEX_BITS);
-		}
-	}
+	if (shift > PT_LEAF_SHIFT)
+		chain_children(d, node, shift, base);
+	if (d->pt->phys->poison)
+		assert_empty(d, node);
 	frame->link = (uint32_t)d->chain.n;
 	d->chain = node;
 	__atomic_fetch_sub(&d->pt->nodes, 1, __ATOMIC_RELAXED);
@@ -71,7 +100,8 @@ static void detach_below(struct detach *d, pfn_t node, unsigned shift, ksim_addr
 			continue;
 		if (span_start >= d->floor && next <= d->ceiling) {
 			pte_exchange(entry, PTE_NONE);
-			chain_subtree(d, pte_pfn(pte), shift - PT_INDEX_BITS);
+			frame_of(d->pt->phys, node)->children--;
+			chain_subtree(d, pte_pfn(pte), shift - PT_INDEX_BITS, span_start);
 		} else if (shift - PT_INDEX_BITS > PT_LEAF_SHIFT) {
 			detach_below(d, pte_pfn(pte), shift - PT_INDEX_BITS, start, MIN(next, end));
 		}
@@ -80,7 +110,7 @@ static void detach_below(struct detach *d, pfn_t node, unsigned shift, ksim_addr
 
 pfn_t pt_detach(struct ctx *ctx, struct pgtable *pt, ksim_addr start, ksim_addr end, ksim_addr floor, ksim_addr ceiling)
 {
-	struct detach d = { .ctx = ctx, .pt = pt, .floor = floor, .ceiling = ceiling };
+	struct detach d = { .ctx = ctx, .pt = pt, .start = start, .floor = floor, .ceiling = ceiling };
 
 	KSIM_ASSERT(ctx, floor <= start && start <= end && end <= ceiling && ceiling <= PT_SPAN,
 	            "floor, start, end, ceiling ascend below PT_SPAN", "%#llx, %#llx, %#llx, %#llx",
@@ -97,7 +127,7 @@ void pt_free_detached(struct ctx *ctx, struct pgtable *pt, pfn_t chain)
 		pfn_t next = { frame->link };
 
 		frame->link = 0;
-		frame_put(ctx, chain);
+		frame_put_zeros(ctx, chain);
 		chain = next;
 	}
 }
@@ -109,7 +139,7 @@ void pt_fini(struct ctx *ctx, struct pgtable *pt)
 	pt_free_detached(ctx, pt, pt_detach(ctx, pt, 0, PT_SPAN, 0, PT_SPAN));
 	KSIM_ASSERT(ctx, pt->nodes == 1, "nodes are counted", "%llu beside the root are left",
 	            (unsigned long long)pt->nodes - 1);
-	frame_put(ctx, pt->root);
+	frame_put_zeros(ctx, pt->root);
 	pt->root = PFN_NONE;
 	pt->nodes = 0;
 }

@@ -10,7 +10,7 @@
  * I2  an entry above the leaves is 0, or a table's pfn with exactly table_bits
  * I3  an absent entry is 0
  * I4  nothing hangs on the root's upper half: user addresses lie below PT_SPAN
- * I5  nodes = nodes reachable from the root, itself included
+ * I5  nodes = nodes reachable from the root, itself included; `children` of a node above the leaves = its present entries
  *
  * Locking: hooking a node takes none: whoever's compare-exchange comes first has made it, the others free theirs.
  * A node appears only zeroed; its absence may be seen too late but never its half. Nodes are unhooked only under the
@@ -56,47 +56,33 @@ static struct pt_slot slot_of(const struct pgtable *pt, struct stop at)
 	return (struct pt_slot){ .entry = at.entry, .node = frame_of(pt->phys, at.node) };
 }
 
-bool pt_find(const struct pgtable *pt, ksim_addr addr, struct pt_slot *slot)
-{
-	struct stop at = walk(pt, addr);
-
-	KSIM_ASSERT(NULL, addr < PT_SPAN, "a slot's address is a user address", "%#llx", (unsigned long long)addr);
-	if (at.shift != PT_LEAF_SHIFT)
-		return false;
-	*slot = slot_of(pt, at);
-	return true;
-}
-
-/** Make a node and hook it, unless somebody else has hooked one meanwhile. */
-static int hook_node(struct ctx *ctx, struct pgtable *pt, pte_t *entry)
+/** Make a node and hook it where a walk has stopped, unless somebody else has hooked one meanwhile. */
+static int hook_node(struct ctx *ctx, struct pgtable *pt, struct stop at)
 {
 	pfn_t node;
 	int err = frame_alloc(ctx, FRAME_TABLE, FRAME_ZERO, &node);
 
 	if (err < 0)
 		return err;
-	if (pte_compare_exchange(entry, PTE_NONE, (pte_t){ node.n << PAGE_SHIFT | pt->format->table_bits }))
+	if (pte_compare_exchange(at.entry, PTE_NONE, (pte_t){ node.n << PAGE_SHIFT | pt->format->table_bits })) {
+		__atomic_fetch_add(&frame_of(pt->phys, at.node)->children, 1, __ATOMIC_RELAXED);
 		__atomic_fetch_add(&pt->nodes, 1, __ATOMIC_RELAXED);
-	else
-		frame_put(ctx, node);
+	} else {
+		frame_put_zeros(ctx, node);
+	}
 	return 0;
 }
 
 int pt_ensure(struct ctx *ctx, struct pgtable *pt, ksim_addr addr, struct pt_slot *slot)
 {
-	KSIM_ASSERT(ctx, addr < PT_SPAN, "a slot's address is a user address", "%#llx", (unsigned long long)addr);
-	for (;;) {
+	while (!pt_find(pt, addr, slot)) {
 		struct stop at = walk(pt, addr);
-		int err;
+		int err = at.shift != PT_LEAF_SHIFT ? hook_node(ctx, pt, at) : 0;
 
-		if (at.shift == PT_LEAF_SHIFT) {
-			*slot = slot_of(pt, at);
-			return 0;
-		}
-		err = hook_node(ctx, pt, at.entry);
 		if (err < 0)
 			return err;
 	}
+	return 0;
 }
 
 int pt_for_each_leaf(struct ctx *ctx, struct pgtable *pt, ksim_addr start, ksim_addr end, pt_leaf_fn *fn, void *arg)

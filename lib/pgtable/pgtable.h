@@ -31,43 +31,6 @@ int pt_init(struct ctx *ctx, struct pgtable *pt, const struct pte_format *format
 /** No entry may be present; frees what nodes are left, the root included. */
 void pt_fini(struct ctx *ctx, struct pgtable *pt);
 
-/**
- * The entry for an address, PTE_NONE where a node is absent. No lock.
- * The caller keeps nodes alive: by the map lock, by the object's lock, or by a hazard (see cpu).
- */
-static inline pte_t pt_walk(const struct pgtable *pt, ksim_addr addr)
-{
-	const char *ram = pt->phys->ram;
-	uint64_t entry = pt->root.n << PAGE_SHIFT | PTE_PRESENT;
-
-	for (int shift = 39; shift >= PAGE_SHIFT; shift -= 9) {
-		const uint64_t *node = (const uint64_t *)(const void *)(ram + (entry & PTE_PFN_MASK));
-
-		entry = __atomic_load_n(&node[addr >> shift & (PT_ENTRIES - 1)], __ATOMIC_ACQUIRE);
-		if (!(entry & PTE_PRESENT))
-			return PTE_NONE;
-	}
-	return (pte_t){ entry };
-}
-
-/** Find the slot of an address below PT_SPAN: false where a node is absent. Nodes are kept alive as for pt_walk. */
-bool pt_find(const struct pgtable *pt, ksim_addr addr, struct pt_slot *slot);
-/**
- * Find the slot, making nodes on the way: 0 or -ENOMEM (nodes made so far stay; they are harmless).
- * Several callers may do so at once (map lock shared).
- */
-int pt_ensure(struct ctx *ctx, struct pgtable *pt, ksim_addr addr, struct pt_slot *slot);
-
-static inline void pt_lock(struct ctx *ctx, struct pt_slot *slot)
-{
-	spin_lock(ctx, &slot->node->node_lock, RANK_PT_LEAF);
-}
-
-static inline void pt_unlock(struct ctx *ctx, struct pt_slot *slot)
-{
-	spin_unlock(ctx, &slot->node->node_lock, RANK_PT_LEAF);
-}
-
 static inline pte_t pte_read(const pte_t *entry)
 {
 	return (pte_t){ __atomic_load_n(&entry->bits, __ATOMIC_ACQUIRE) };
@@ -84,6 +47,77 @@ static inline bool pte_compare_exchange(pte_t *entry, pte_t was, pte_t now)
 {
 	return __atomic_compare_exchange_n(&entry->bits, &was.bits, now.bits, false, __ATOMIC_SEQ_CST,
 	                                   __ATOMIC_ACQUIRE);
+}
+
+/** The entry of an address in the node that `table` leads to; shift is the node's level, see node.h. */
+static inline pte_t *pt_entry_in(const char *ram, pte_t table, ksim_addr addr, unsigned shift)
+{
+	uint64_t offset = addr >> (shift - 3) & (PT_ENTRIES - 1) * sizeof(pte_t);
+
+	return (pte_t *)(uintptr_t)(ram + (table.bits & PTE_PFN_MASK) + offset);
+}
+
+/**
+ * The leaf entry of an address and the entry that leads to its node; NULL where a node is absent. No lock.
+ * Written out, so that nothing but an index and a mask stands between four loads that wait for each other.
+ */
+static inline pte_t *pt_leaf(const struct pgtable *pt, ksim_addr addr, pte_t *table)
+{
+	const char *ram = pt->phys->ram;
+	pte_t at = { pt->root.n << PAGE_SHIFT };
+
+	at = pte_read(pt_entry_in(ram, at, addr, 39));
+	if (unlikely(!pte_present(at)))
+		return NULL;
+	at = pte_read(pt_entry_in(ram, at, addr, 30));
+	if (unlikely(!pte_present(at)))
+		return NULL;
+	at = pte_read(pt_entry_in(ram, at, addr, 21));
+	if (unlikely(!pte_present(at)))
+		return NULL;
+	*table = at;
+	return pt_entry_in(ram, at, addr, PAGE_SHIFT);
+}
+
+/**
+ * The entry for an address, PTE_NONE where a node is absent. No lock.
+ * The caller keeps nodes alive: by the map lock, by the object's lock, or by a hazard (see cpu).
+ */
+static inline pte_t pt_walk(const struct pgtable *pt, ksim_addr addr)
+{
+	pte_t table;
+	pte_t *entry = pt_leaf(pt, addr, &table);
+
+	return entry != NULL ? pte_read(entry) : PTE_NONE;
+}
+
+/** Find the slot of an address below PT_SPAN: false where a node is absent. Nodes are kept alive as for pt_walk. */
+static inline bool pt_find(const struct pgtable *pt, ksim_addr addr, struct pt_slot *slot)
+{
+	pte_t table;
+
+	KSIM_ASSERT(NULL, addr < PT_SPAN, "a slot's address is a user address", "%#llx", (unsigned long long)addr);
+	slot->entry = pt_leaf(pt, addr, &table);
+	if (unlikely(slot->entry == NULL))
+		return false;
+	slot->node = frame_of(pt->phys, pte_pfn(table));
+	return true;
+}
+
+/**
+ * Find the slot, making nodes on the way: 0 or -ENOMEM (nodes made so far stay; they are harmless).
+ * Several callers may do so at once (map lock shared).
+ */
+int pt_ensure(struct ctx *ctx, struct pgtable *pt, ksim_addr addr, struct pt_slot *slot);
+
+static inline void pt_lock(struct ctx *ctx, struct pt_slot *slot)
+{
+	spin_lock(ctx, &slot->node->node_lock, RANK_PT_LEAF);
+}
+
+static inline void pt_unlock(struct ctx *ctx, struct pt_slot *slot)
+{
+	spin_unlock(ctx, &slot->node->node_lock, RANK_PT_LEAF);
 }
 
 /**

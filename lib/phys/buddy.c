@@ -11,7 +11,7 @@
  * nor its struct frame has been touched. Virgin is raised only when the lists cannot serve; what alignment skips goes
  * to the lists.
  *
- * I1  every frame from 1 to virgin is in use, or in exactly one block on a list
+ * I1  every frame from 1 to virgin is in use, in a task's cache, or in exactly one block on a list
  * I2  a block on list k: `order` of its first frame is k, it is aligned to 2^k and ends at or below virgin
  * I3  two free buddies of an order below the highest are merged
  * I4  nfree = frames in blocks on the lists + nframes - virgin
@@ -22,7 +22,7 @@
  * frames marks them before anything is given.
  *
  * Locking: phys->lock for everything here.
- * Linux: mm/page_alloc.c. Not modelled: zones, migration types, per-CPU lists, watermarks.
+ * Linux: mm/page_alloc.c. Not modelled: zones, migration types, watermarks.
  */
 #include "phys/buddy.h"
 
@@ -63,7 +63,7 @@ static void put_block(struct phys *phys, uint64_t pfn, unsigned order)
 		uint64_t buddy = pfn ^ frames_of(order);
 		const struct frame *frame = &phys->frames[buddy];
 
-		if (buddy >= phys->virgin || frame->use != FRAME_FREE || frame->order != order)
+		if (buddy >= phys->virgin || frame_use(frame) != FRAME_FREE || frame->order != order)
 			break;
 		list_remove(phys, buddy, order);
 		pfn &= ~frames_of(order);

@@ -4,11 +4,12 @@
  *
  * Two views are compared. The walk follows each list, and sees what the allocator would hand out. The scan steps
  * through all frames below virgin, from block to block, and sees what is there. A block that the scan finds must hang
- * on its predecessor of the same list, and both must find equally many of each order.
+ * on its predecessor of the same list, and both must find equally many of each order. Likewise for the frames that are
+ * in caches.
  *
  * Locking: phys->lock over all of it.
  */
-#include "phys/phys.h"
+#include "phys/cache.h"
 
 typedef unsigned long long ull;
 
@@ -18,9 +19,9 @@ static void check_lists(const struct phys *phys, uint64_t nblocks[FRAME_ORDERS],
 		uint32_t prev = 0;
 
 		for (uint32_t pfn = phys->free_head[order]; pfn != 0; prev = pfn, pfn = phys->frames[pfn].next) {
-			const struct frame *frame = &phys->frames[pfn];
-			bool sound = pfn < phys->virgin && frame->use == FRAME_FREE && frame->order == order &&
-			             frame->prev == prev && nblocks[order] <= phys->nframes;
+			const struct frame *frame = &phys->frames[pfn < phys->virgin ? pfn : 0];
+			bool sound = frame->use == FRAME_FREE && frame->order == order && frame->prev == prev &&
+			             nblocks[order] <= phys->nframes;
 
 			CHECK_THAT(report, sound, "a list has free blocks of its order, linked both ways",
 			           "list %u, pfn %#x after %#x: use %u, order %u, prev %#x", order, pfn, prev,
@@ -69,19 +70,45 @@ static void check_used(const struct phys *phys, uint64_t pfn, struct check_repor
 	           "pfn %#llx: use %u", (ull)pfn, frame->use);
 }
 
+static void check_caches(const struct phys *phys, uint64_t found, struct check_report *report)
+{
+	const struct frame_cache *cache;
+	uint64_t slots = frame_caches_count_locked(phys);
+
+	LIST_FOREACH(cache, &phys->caches, link)
+		for (unsigned i = 0; i < FRAME_CACHE_SLOTS; i++) {
+			uint64_t pfn = __atomic_load_n(&cache->slot[i], __ATOMIC_RELAXED);
+
+			CHECK_THAT(report, pfn == 0 || (pfn < phys->virgin && phys->frames[pfn].use == FRAME_CACHED),
+			           "frame cache I1: a slot has a cached frame", "slot %u, pfn %#llx", i, (ull)pfn);
+			CHECK_THAT(report, pfn == 0 || i < cache->top, "frame cache I2: slots from top on are empty",
+			           "slot %u, top %u", i, cache->top);
+		}
+	CHECK_THAT(report, slots == found, "frame cache I1: a cached frame is in one slot", "%llu found, %llu in slots",
+	           (ull)found, (ull)slots);
+}
+
 static void check_locked(const struct phys *phys, struct check_report *report)
 {
 	uint64_t listed[FRAME_ORDERS] = { 0 };
 	uint64_t found[FRAME_ORDERS] = { 0 };
 	uint64_t nfree = 0;
+	uint64_t ncached = 0;
 	uint64_t step;
+	bool bounded = phys->virgin >= 1 && phys->virgin <= phys->nframes;
 
 	CHECK_THAT(report, phys->frames[0].use == FRAME_RESERVED, "pfn 0 is reserved", "use %u", phys->frames[0].use);
-	CHECK_THAT(report, phys->virgin >= 1 && phys->virgin <= phys->nframes, "virgin is within RAM",
-	           "virgin %#llx of %#llx", (ull)phys->virgin, (ull)phys->nframes);
+	CHECK_THAT(report, bounded, "virgin is within RAM", "virgin %#llx of %#llx", (ull)phys->virgin,
+	           (ull)phys->nframes);
+	if (!bounded)
+		return;
 	check_lists(phys, listed, report);
 	for (uint64_t pfn = 1; pfn < phys->virgin; pfn += step) {
 		step = 1;
+		if (phys->frames[pfn].use == FRAME_CACHED) {
+			ncached++;
+			continue;
+		}
 		if (phys->frames[pfn].use != FRAME_FREE) {
 			check_used(phys, pfn, report);
 			continue;
@@ -93,6 +120,7 @@ static void check_locked(const struct phys *phys, struct check_report *report)
 	for (unsigned order = 0; order < FRAME_ORDERS; order++)
 		CHECK_THAT(report, listed[order] == found[order], "every free block is on its list once",
 		           "order %u: %llu listed, %llu found", order, (ull)listed[order], (ull)found[order]);
+	check_caches(phys, ncached, report);
 	nfree += phys->nframes - phys->virgin;
 	CHECK_THAT(report, nfree == phys->nfree, "nfree is exact", "counted %llu, nfree %llu", (ull)nfree,
 	           (ull)phys->nfree);

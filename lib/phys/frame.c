@@ -2,8 +2,9 @@
 /*
  * Frames in use: references, accounts, content.
  *
- * A frame is taken and marked under the allocator's lock; its content is verified and zeroed after that, and
- * poisoned before it is given back, so no page is ever filled under the lock.
+ * A frame is taken and marked under the allocator's lock, or taken from the cache of the task that asks (cache.c); its
+ * content is verified and zeroed after that, and poisoned before it is given back, so no page is ever filled under the
+ * lock.
  *
  * A frame is charged to ctx->owner and remembers that account's id, for the last reference may be dropped by somebody
  * else: a page of a file by whoever truncates it, a page that fork shared by the child. The usual case, that the owner
@@ -22,6 +23,7 @@
 
 #include "base/rawcopy.h"
 #include "phys/buddy.h"
+#include "phys/cache.h"
 #include "phys/poison.h"
 
 static void charge(struct owner *owner, enum frame_use use, long n)
@@ -44,20 +46,56 @@ static void uncharge(struct ctx *ctx, uint32_t id, enum frame_use use)
 		census_add_to(&env->owners, id, &env->self, CENSUS_TABLE, -1);
 }
 
-/** Frames that were just taken become the caller's. */
-static void mark_used_locked(struct phys *phys, uint64_t pfn, uint64_t n, enum frame_use use, uint32_t owner)
+/** Frames that were just taken, by whoever holds the lock or from his cache, become the caller's. */
+static void mark_used(struct phys *phys, uint64_t pfn, uint64_t n, enum frame_use use, uint32_t owner)
 {
 	for (struct frame *frame = &phys->frames[pfn]; n > 0; n--, frame++) {
 		frame->refs = 1;
 		frame->mappers = 0;
-		frame->owner = owner;
-		frame->use = (uint8_t)use;
+		__atomic_store_n(&frame->owner, owner, __ATOMIC_RELAXED);
+		frame_set_use(frame, use);
 	}
+}
+
+/** A block from the lists, and if need be from what the caches have. Allocator's lock held. */
+static uint64_t take_block_locked(struct ctx *ctx, struct phys *phys, unsigned order)
+{
+	uint64_t pfn;
+
+	if (order == 0 && ctx->frames != NULL)
+		pfn = frame_cache_fetch_locked(phys, ctx->frames);
+	else
+		pfn = buddy_take_locked(phys, order);
+	if (unlikely(pfn == 0)) {
+		frame_caches_drain_locked(phys);
+		pfn = buddy_take_locked(phys, order);
+	}
+	return pfn;
 }
 
 int frame_alloc(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out)
 {
-	return frame_alloc_block(ctx, use, 0, flags, out);
+	struct phys *phys = ctx->env->phys;
+
+	if (ctx->frames == NULL)
+		return frame_alloc_block(ctx, use, 0, flags, out);
+	if (env_fails(ctx, FAIL_FRAME))
+		return -ENOMEM;
+	out->n = frame_cache_take(ctx->frames);
+	if (out->n != 0) {
+		mark_used(phys, out->n, 1, use, ctx->owner->id);
+	} else {
+		mutex_lock(ctx, &phys->lock);
+		out->n = take_block_locked(ctx, phys, 0);
+		if (out->n != 0)
+			mark_used(phys, out->n, 1, use, ctx->owner->id);
+		mutex_unlock(ctx, &phys->lock);
+		if (out->n == 0)
+			return -ENOMEM;
+	}
+	charge(ctx->owner, use, 1);
+	poison_lift(ctx, phys, *out, flags);
+	return 0;
 }
 
 int frame_alloc_block(struct ctx *ctx, enum frame_use use, unsigned order, unsigned flags, pfn_t *first)
@@ -70,9 +108,9 @@ int frame_alloc_block(struct ctx *ctx, enum frame_use use, unsigned order, unsig
 	if (env_fails(ctx, FAIL_FRAME))
 		return -ENOMEM;
 	mutex_lock(ctx, &phys->lock);
-	pfn = buddy_take_locked(phys, order);
+	pfn = take_block_locked(ctx, phys, order);
 	if (likely(pfn != 0))
-		mark_used_locked(phys, pfn, n, use, ctx->owner->id);
+		mark_used(phys, pfn, n, use, ctx->owner->id);
 	mutex_unlock(ctx, &phys->lock);
 	if (pfn == 0)
 		return -ENOMEM;
@@ -91,6 +129,8 @@ int frame_alloc_many(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t 
 		if (env_fails(ctx, FAIL_FRAME))
 			return -ENOMEM;
 	mutex_lock(ctx, &phys->lock);
+	if (unlikely(phys->nfree < n))
+		frame_caches_drain_locked(phys);
 	if (phys->nfree < n) {
 		mutex_unlock(ctx, &phys->lock);
 		return -ENOMEM;
@@ -101,7 +141,7 @@ int frame_alloc_many(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t 
 
 		KSIM_ASSERT(ctx, pfn != 0, "nfree frames can be allocated", "%zu of %zu, nfree %llu", done, n,
 		            (unsigned long long)phys->nfree);
-		mark_used_locked(phys, pfn, got, use, ctx->owner->id);
+		mark_used(phys, pfn, got, use, ctx->owner->id);
 		while (got-- > 0)
 			out[done++].n = pfn++;
 	}
@@ -121,7 +161,7 @@ void frame_get(struct phys *phys, pfn_t pfn)
 	            (unsigned long long)pfn.n, frame_of(phys, pfn)->use, was);
 }
 
-static void free_frame(struct ctx *ctx, struct phys *phys, pfn_t pfn)
+static void free_frame(struct ctx *ctx, struct phys *phys, pfn_t pfn, bool zeros)
 {
 	struct frame *frame = frame_of(phys, pfn);
 	enum frame_use use = frame->use;
@@ -130,9 +170,14 @@ static void free_frame(struct ctx *ctx, struct phys *phys, pfn_t pfn)
 	            "pfn %#llx, use %u, mappers or lock %u", (unsigned long long)pfn.n, use, frame->mappers);
 	uncharge(ctx, frame->owner, use);
 	poison_frame(phys, pfn);
-	mutex_lock(ctx, &phys->lock);
-	frame->use = FRAME_FREE;
 	frame->recycled = true;
+	frame->zeros = zeros && !phys->poison;
+	if (ctx->frames != NULL) {
+		frame_cache_give(ctx, phys, ctx->frames, pfn.n);
+		return;
+	}
+	mutex_lock(ctx, &phys->lock);
+	frame_set_use(frame, FRAME_FREE);
 	buddy_give_locked(phys, pfn.n);
 	mutex_unlock(ctx, &phys->lock);
 }
@@ -147,7 +192,17 @@ void frame_put(struct ctx *ctx, pfn_t pfn)
 	was = __atomic_fetch_sub(&frame_of(phys, pfn)->refs, 1, __ATOMIC_ACQ_REL);
 	KSIM_ASSERT(ctx, was != 0, "a reference is put once", "pfn %#llx", (unsigned long long)pfn.n);
 	if (was == 1)
-		free_frame(ctx, phys, pfn);
+		free_frame(ctx, phys, pfn, false);
+}
+
+void frame_put_zeros(struct ctx *ctx, pfn_t pfn)
+{
+	struct phys *phys = ctx->env->phys;
+
+	KSIM_ASSERT(ctx, frame_refs(phys, pfn) == 1, "a frame of zeros is given back by its only holder",
+	            "pfn %#llx, references %u", (unsigned long long)pfn.n, frame_refs(phys, pfn));
+	__atomic_store_n(&frame_of(phys, pfn)->refs, 0, __ATOMIC_RELAXED);
+	free_frame(ctx, phys, pfn, true);
 }
 
 void frame_copy(const struct phys *phys, pfn_t to, pfn_t from)

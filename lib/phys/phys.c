@@ -17,6 +17,7 @@
 
 #include "host/kmem.h"
 #include "host/memory.h"
+#include "phys/cache.h"
 #include "phys/poison.h"
 
 #define FRAMES_MIN 16
@@ -38,7 +39,7 @@ int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out)
 	if (ram_bytes % PAGE_BYTES != 0 || nframes < FRAMES_MIN || nframes > FRAMES_MAX)
 		return -EINVAL;
 	ctx_init(&ctx, env, "boot");
-	phys = kmem_alloc(&ctx, sizeof(*phys));
+	phys = kmem_alloc_aligned(&ctx, sizeof(*phys), _Alignof(struct phys));
 	if (phys == NULL)
 		return -ENOMEM;
 	phys->ram = host_reserve(ram_bytes);
@@ -48,6 +49,7 @@ int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out)
 	if (phys->frames == NULL)
 		goto undo_ram;
 	mutex_init(&phys->lock, RANK_FRAME);
+	LIST_INIT(&phys->caches);
 	phys->nframes = nframes;
 	phys->frames[0].use = FRAME_RESERVED;
 	phys->virgin = 1;
@@ -82,7 +84,18 @@ uint64_t phys_free_frames(struct ctx *ctx)
 	uint64_t nfree;
 
 	mutex_lock(ctx, &phys->lock);
-	nfree = phys->nfree;
+	nfree = phys->nfree + frame_caches_count_locked(phys);
 	mutex_unlock(ctx, &phys->lock);
 	return nfree;
+}
+
+bool phys_has_frames(struct ctx *ctx, uint64_t n)
+{
+	struct phys *phys = ctx->env->phys;
+	bool has;
+
+	mutex_lock(ctx, &phys->lock);
+	has = n <= phys->nfree || n <= phys->nfree + frame_caches_count_locked(phys);
+	mutex_unlock(ctx, &phys->lock);
+	return has;
 }

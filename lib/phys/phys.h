@@ -17,16 +17,19 @@ typedef struct ksim_pfn pfn_t;
 /** What a frame is used for. */
 enum frame_use {
 	FRAME_FREE,     /* in the allocator: on a list, or above virgin */
+	FRAME_CACHED,   /* free too, but in a task's cache (cache.h) */
 	FRAME_RESERVED, /* pfn 0 */
 	FRAME_ANON,     /* private memory of one or, after fork, several processes */
 	FRAME_FILE,     /* a page of an object */
 	FRAME_TABLE,    /* a page-table node */
+	FRAME_USES,
 };
 
 /**
  * One frame, 16 bytes. Which members hold follows from `use`. All zero is a free frame that was never used.
  *
- * a atomic; f the frame allocator's lock; p who detached the node; c constant while in use
+ * a atomic; f the frame allocator's lock, or whoever took the frame from a cache; p who detached the node;
+ * c constant while in use
  */
 struct frame {
 	union {
@@ -35,26 +38,30 @@ struct frame {
 	};
 	union {
 		uint32_t mappers;   /* a  ANON, FILE: entries of page tables that point here */
-		uint32_t node_lock; /* a  TABLE, hooked: the leaf lock, a spin word */
+		uint32_t node_lock; /* a  TABLE, a hooked leaf node: the leaf lock, a spin word */
+		uint32_t children;  /* a  TABLE, hooked above the leaves: entries that point to nodes */
 		uint32_t link;      /* p  TABLE, detached: next of the list of nodes to free, a pfn */
 		uint32_t next;      /* f  free: next of its order's list */
 	};
-	uint32_t owner;    /* c  in use: id of the account that allocated it (see origin.h) */
-	uint8_t use;       /* f  enum frame_use; its holder may read it too */
-	uint8_t order;     /* f  head of a free block: its order */
-	uint16_t recycled; /* f  was freed before: its content is no longer the host's zeros */
+	uint32_t owner;   /* c  in use: id of the account that allocated it (see origin.h) */
+	uint8_t use;      /* f a  enum frame_use */
+	uint8_t order;    /* f  head of a free block: its order */
+	uint8_t recycled; /* f  was freed before */
+	uint8_t zeros;    /* f  free: its content is zeros, although it was freed before (see poison.c) */
 };
 
 struct phys {
-	struct mutex lock;                /* RANK_FRAME: all f members, lists, virgin, nfree */
-	char *ram;                        /* c  host address of pfn 0 */
-	struct frame *frames;             /* c  indexed by pfn */
-	uint64_t nframes;                 /* c  pfn 0 included */
-	uint64_t virgin;                  /* f  frames from here on were never used and are on no list */
-	uint64_t nfree;                   /* f  frames that can be allocated, those above virgin included */
+	char *ram;            /* c  host address of pfn 0 */
+	struct frame *frames; /* c  indexed by pfn */
+	uint64_t nframes;     /* c  pfn 0 included */
+	struct env *env;      /* c */
+	bool poison;          /* c */
+	/* On cache lines of its own, for what stands above is read by every walk of a page table. */
+	struct mutex lock __attribute__((aligned(64))); /* RANK_FRAME: all f members, lists, virgin, nfree */
+	uint64_t virgin;                                /* f  frames from here on were never used and are on no list */
+	uint64_t nfree;                   /* f  frames on the lists and above virgin, those in caches not included */
 	uint32_t free_head[FRAME_ORDERS]; /* f  first free block of each order, a pfn */
-	struct env *env;                  /* c */
-	bool poison;                      /* c */
+	LIST_HEAD(, frame_cache) caches;  /* f */
 };
 
 /** ram_bytes: a multiple of a page, from 16 to 2^32 pages. 0, -EINVAL, -ENOMEM. Sets env->phys. */
@@ -62,8 +69,10 @@ int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out);
 /** Frames may still be in use; NULL is legal. Clears env->phys. */
 void phys_destroy(struct phys *phys);
 
-/** Frames that could be allocated now. A snapshot. */
+/** Frames that could be allocated now. A snapshot; looks at every task's cache. */
 uint64_t phys_free_frames(struct ctx *ctx);
+/** Whether n frames could be allocated now. */
+bool phys_has_frames(struct ctx *ctx, uint64_t n);
 /** Frames in all that can ever be allocated (pfn 0 is not among them). */
 static inline uint64_t phys_total_frames(const struct phys *phys)
 {
@@ -97,6 +106,18 @@ int frame_alloc_block(struct ctx *ctx, enum frame_use use, unsigned order, unsig
 void frame_get(struct phys *phys, pfn_t pfn);
 /** Drop a reference; the last one poisons and frees the frame, at once. */
 void frame_put(struct ctx *ctx, pfn_t pfn);
+/** Drop the last reference to a frame whose content is all zeros; who gets it next need not zero it. */
+void frame_put_zeros(struct ctx *ctx, pfn_t pfn);
+
+static inline enum frame_use frame_use(const struct frame *frame)
+{
+	return (enum frame_use)__atomic_load_n(&frame->use, __ATOMIC_RELAXED);
+}
+
+static inline void frame_set_use(struct frame *frame, enum frame_use use)
+{
+	__atomic_store_n(&frame->use, (uint8_t)use, __ATOMIC_RELAXED);
+}
 
 static inline struct frame *frame_of(const struct phys *phys, pfn_t pfn)
 {
@@ -121,6 +142,9 @@ static inline uint32_t frame_refs(const struct phys *phys, pfn_t pfn)
 
 /** Copy a whole frame; other processes may store to the source meanwhile. */
 void frame_copy(const struct phys *phys, pfn_t to, pfn_t from);
+
+/** How many frames are used for what, of the account with this id or (NULL) in all. FRAME_FREE: those on lists. */
+void phys_tally(struct ctx *ctx, struct phys *phys, const uint32_t *owner, uint64_t count[FRAME_USES]);
 
 /** Validator; exact when no call is under way. */
 void phys_check(struct phys *phys, struct check_report *report);

@@ -10,8 +10,11 @@
  *   - the thread sanitizer sees the memset that fills or zeroes the frame, and so an access by somebody who still
  *     has a stale translation as a race with it. So these must stay ordinary memsets.
  *
+ * Without the pattern a frame that is given back as zeros is handed out again as it is: a page-table node is empty when
+ * it goes, and most frames that a small mapping takes and gives are nodes.
+ *
  * I1  a frame below virgin with `recycled` set that is free holds the pattern (if phys->poison)
- * I2  a free frame with `recycled` clear holds zeros
+ * I2  a free frame with `recycled` clear, or with `zeros` set, holds zeros
  *
  * Locking: none. The caller is the only one who knows the frame: it has dropped the last reference but not yet given
  * the frame back, or has taken it but not yet handed it out.
@@ -62,7 +65,8 @@ void poison_frame(const struct phys *phys, pfn_t pfn)
 
 void poison_lift(struct ctx *ctx, const struct phys *phys, pfn_t pfn, unsigned flags)
 {
-	bool recycled = frame_of(phys, pfn)->recycled;
+	const struct frame *frame = frame_of(phys, pfn);
+	bool recycled = frame->recycled;
 	void *page = frame_ptr(phys, pfn);
 
 	if (recycled) {
@@ -73,7 +77,7 @@ void poison_lift(struct ctx *ctx, const struct phys *phys, pfn_t pfn, unsigned f
 			verify(ctx, phys, pfn);
 	}
 	if (flags & FRAME_ZERO) {
-		if (recycled)
+		if (recycled && !frame->zeros)
 			memset(page, 0, PAGE_BYTES);
 		return;
 	}

@@ -40,6 +40,33 @@ void line_data(struct line *line, struct uptr p, uint64_t n);
 /** copy_in that brings no page of user memory in: 0 or -EFAULT. */
 int line_peek(struct line *line, void *to, struct uptr from, size_t n);
 
+/** A number and its name. */
+struct named {
+	uint64_t value;
+	const char *name; /* NULL: the end */
+};
+
+/** Bits by name, after `sep` if it is not empty. @return whether anything was written */
+bool line_bits(struct line *line, const struct named *names, uint64_t bits, const char *sep, const char *unknown);
+/** Likewise; 0 if there are none. unknown: what a number is called if no bit of it has a name. */
+void line_flags(struct line *line, const struct named *names, uint64_t bits, const char *unknown);
+/** A number by its name. */
+void line_choice(struct line *line, const struct named *names, uint64_t value, const char *unknown);
+
+/* A printer of flags, and one of a choice, of a 32-bit argument. */
+#define PRINT_FLAGS(what, names, unknown)                                  \
+	void print_##what(struct line *line, unsigned i, unsigned other)   \
+	{                                                                  \
+		(void)other;                                               \
+		line_flags(line, names, (uint32_t)line->args[i], unknown); \
+	}
+#define PRINT_CHOICE(what, names, unknown)                                  \
+	void print_##what(struct line *line, unsigned i, unsigned other)    \
+	{                                                                   \
+		(void)other;                                                \
+		line_choice(line, names, (uint32_t)line->args[i], unknown); \
+	}
+
 /* format_flags.c: numbers that have names */
 void print_prot(struct line *line, unsigned i, unsigned other);
 void print_map(struct line *line, unsigned i, unsigned other);
@@ -52,6 +79,14 @@ void print_fallocate(struct line *line, unsigned i, unsigned other);
 void print_fcntl(struct line *line, unsigned i, unsigned other);
 void print_fcntlarg(struct line *line, unsigned i, unsigned other);
 void print_fcntl_result(struct line *line);
+void print_wait(struct line *line, unsigned i, unsigned other);
+void print_signal(struct line *line, unsigned i, unsigned other);
+void print_rlimit(struct line *line, unsigned i, unsigned other);
+void line_sa_flags(struct line *line, uint64_t flags);
+/** SIGBUS; without the prefix: BUS. */
+void line_signal(struct line *line, int signo, bool prefix);
+
+/* format_socket.c: those of sockets */
 void print_family(struct line *line, unsigned i, unsigned other);
 void print_socktype(struct line *line, unsigned i, unsigned other);
 void print_sockflags(struct line *line, unsigned i, unsigned other);
@@ -59,13 +94,9 @@ void print_shut(struct line *line, unsigned i, unsigned other);
 void print_msg(struct line *line, unsigned i, unsigned other);
 void print_sol(struct line *line, unsigned i, unsigned other);
 void print_so(struct line *line, unsigned i, unsigned other);
-void print_wait(struct line *line, unsigned i, unsigned other);
-void print_signal(struct line *line, unsigned i, unsigned other);
-void print_rlimit(struct line *line, unsigned i, unsigned other);
 void line_msg_flags(struct line *line, uint32_t flags);
-void line_sa_flags(struct line *line, uint64_t flags);
-/** SIGBUS; without the prefix: BUS. */
-void line_signal(struct line *line, int signo, bool prefix);
+void line_family(struct line *line, unsigned family);
+void line_cmsg_kind(struct line *line, int level, int type);
 
 /* format_struct.c: what lies behind a pointer */
 void print_stat(struct line *line, unsigned i, unsigned other);

@@ -16,17 +16,12 @@
 #include <inttypes.h>
 
 #include "syscall/abi.h"
-#include "syscall/message.h"
 
-struct named {
-	uint64_t value;
-	const char *name; /* NULL: the end */
-};
+enum { HUGE_SHIFT = 26 }; /* MAP_HUGE_SHIFT, MFD_HUGE_SHIFT */
 
 /* ---- how ---- */
 
-/* Bits by name, after `sep` if it is not empty. @return whether anything was written */
-static bool line_bits(struct line *line, const struct named *names, uint64_t bits, const char *sep, const char *unknown)
+bool line_bits(struct line *line, const struct named *names, uint64_t bits, const char *sep, const char *unknown)
 {
 	bool any = *sep != '\0';
 	bool wrote = false;
@@ -47,7 +42,7 @@ static bool line_bits(struct line *line, const struct named *names, uint64_t bit
 	return true;
 }
 
-static void line_flags(struct line *line, const struct named *names, uint64_t bits, const char *unknown)
+void line_flags(struct line *line, const struct named *names, uint64_t bits, const char *unknown)
 {
 	if (!line_bits(line, names, bits, "", unknown))
 		line_add(line, "0");
@@ -60,7 +55,7 @@ static const char *name_of(const struct named *names, uint64_t value)
 	return names->name;
 }
 
-static void line_choice(struct line *line, const struct named *names, uint64_t value, const char *unknown)
+void line_choice(struct line *line, const struct named *names, uint64_t value, const char *unknown)
 {
 	const char *name = name_of(names, value);
 
@@ -70,19 +65,12 @@ static void line_choice(struct line *line, const struct named *names, uint64_t v
 		line_add(line, "%#" PRIx64 " /* %s */", value, unknown);
 }
 
-/* One printer of flags, and one of a choice, of a 32-bit argument. */
-#define PRINT_FLAGS(what, names, unknown)                                  \
-	void print_##what(struct line *line, unsigned i, unsigned other)   \
-	{                                                                  \
-		(void)other;                                               \
-		line_flags(line, names, (uint32_t)line->args[i], unknown); \
-	}
-#define PRINT_CHOICE(what, names, unknown)                                  \
-	void print_##what(struct line *line, unsigned i, unsigned other)    \
-	{                                                                   \
-		(void)other;                                                \
-		line_choice(line, names, (uint32_t)line->args[i], unknown); \
-	}
+/* The size of a huge page, as a power of two, in the upper bits of flags. @return the other bits */
+static uint64_t take_huge(uint64_t flags, unsigned *size)
+{
+	*size = flags >> HUGE_SHIFT & 0x3f;
+	return flags & ~(UINT64_C(0x3f) << HUGE_SHIFT);
+}
 
 /* ---- memory ---- */
 
@@ -130,16 +118,14 @@ void print_prot(struct line *line, unsigned i, unsigned other)
 
 void print_map(struct line *line, unsigned i, unsigned other)
 {
-	uint64_t flags = line->args[i];
-	const char *kind = name_of(map_kinds, flags & 0xf);
+	unsigned huge;
+	uint64_t flags = take_huge(line->args[i], &huge);
 
 	(void)other;
-	if (kind != NULL && ((flags & 0xf) != 0 || flags == 0)) {
-		line_add(line, "%s", kind);
-		line_bits(line, map_names, flags & ~UINT64_C(0xf), "|", "");
-	} else {
-		line_flags(line, map_names, flags, "MAP_???");
-	}
+	line_choice(line, map_kinds, flags & 0xf, "MAP_???");
+	line_bits(line, map_names, flags & ~UINT64_C(0xf), "|", "");
+	if (huge != 0)
+		line_add(line, "|%u<<MAP_HUGE_SHIFT", huge);
 }
 
 /* ---- files ---- */
@@ -160,8 +146,8 @@ static const struct named open_names[] = {
 	{ FILE_APPEND, "O_APPEND" },
 	{ FILE_NONBLOCK, "O_NONBLOCK" },
 	{ 04010000, "O_SYNC" },
+	{ 04000000, "__O_SYNC" },
 	{ 010000, "O_DSYNC" },
-	{ 020000, "O_ASYNC" },
 	{ 040000, "O_DIRECT" },
 	{ FILE_LARGEFILE, "O_LARGEFILE" },
 	{ FILE_NOFOLLOW, "O_NOFOLLOW" },
@@ -169,7 +155,9 @@ static const struct named open_names[] = {
 	{ FILE_CLOEXEC, "O_CLOEXEC" },
 	{ FILE_PATH, "O_PATH" },
 	{ 020200000, "O_TMPFILE" },
+	{ 020000000, "__O_TMPFILE" },
 	{ FILE_DIRECTORY, "O_DIRECTORY" },
+	{ 020000, "FASYNC" },
 	{ 0, NULL },
 };
 
@@ -202,7 +190,10 @@ void print_mode(struct line *line, unsigned i, unsigned other)
 static const struct named at_names[] = {
 	{ 0x100, "AT_SYMLINK_NOFOLLOW" },
 	{ 0x200, "AT_REMOVEDIR" },
+	{ 0x400, "AT_SYMLINK_FOLLOW" },
+	{ 0x800, "AT_NO_AUTOMOUNT" },
 	{ 0x1000, "AT_EMPTY_PATH" },
+	{ 0x8000, "AT_RECURSIVE" },
 	{ 0, NULL },
 };
 PRINT_FLAGS(at, at_names, "AT_???")
@@ -212,7 +203,18 @@ static const struct named memfd_names[] = {
 	{ MEMFD_HUGETLB, "MFD_HUGETLB" }, { MEMFD_NOEXEC_SEAL, "MFD_NOEXEC_SEAL" },
 	{ MEMFD_EXEC, "MFD_EXEC" },       { 0, NULL },
 };
-PRINT_FLAGS(memfd, memfd_names, "MFD_???")
+
+void print_memfd(struct line *line, unsigned i, unsigned other)
+{
+	unsigned huge;
+	uint64_t flags = take_huge((uint32_t)line->args[i], &huge);
+
+	(void)other;
+	if (flags != 0 || huge == 0)
+		line_flags(line, memfd_names, flags, "MFD_???");
+	if (huge != 0)
+		line_add(line, "%s%u<<MFD_HUGE_SHIFT", flags != 0 ? "|" : "", huge);
+}
 
 static const struct named whence_names[] = {
 	{ 0, "SEEK_SET" }, { 1, "SEEK_CUR" }, { 2, "SEEK_END" }, { 3, "SEEK_DATA" }, { 4, "SEEK_HOLE" }, { 0, NULL },
@@ -227,23 +229,77 @@ static const struct named fallocate_names[] = {
 };
 PRINT_FLAGS(fallocate, fallocate_names, "FALLOC_FL_???")
 
+/* Those that ksim does not have fail, but have a line too. */
+enum {
+	LOCK_GET = 5,
+	LOCK_SET = 6,
+	LOCK_WAIT = 7,
+	OWN_SET = 8,
+	OWN_GET = 9,
+	SIGNAL_SET = 10,
+	SIGNAL_GET = 11,
+	OWNER_SET = 15,
+	OWNER_GET = 16,
+	OFD_LOCK_GET = 36,
+	OFD_LOCK_SET = 37,
+	OFD_LOCK_WAIT = 38,
+	LEASE_SET = 1024,
+	LEASE_GET = 1025,
+	NOTIFY = 1026,
+	PIPE_SET = 1031,
+	PIPE_GET = 1032,
+};
+
 static const struct named fcntl_names[] = {
 	{ F_DUPFD, "F_DUPFD" },
 	{ F_GETFD, "F_GETFD" },
 	{ F_SETFD, "F_SETFD" },
 	{ F_GETFL, "F_GETFL" },
 	{ F_SETFL, "F_SETFL" },
-	{ 5, "F_GETLK" },
-	{ 6, "F_SETLK" },
-	{ 7, "F_SETLKW" },
-	{ 8, "F_SETOWN" },
-	{ 9, "F_GETOWN" },
+	{ LOCK_GET, "F_GETLK" },
+	{ LOCK_SET, "F_SETLK" },
+	{ LOCK_WAIT, "F_SETLKW" },
+	{ OWN_SET, "F_SETOWN" },
+	{ OWN_GET, "F_GETOWN" },
+	{ SIGNAL_SET, "F_SETSIG" },
+	{ SIGNAL_GET, "F_GETSIG" },
+	{ 12, "F_GETLK64" },
+	{ 13, "F_SETLK64" },
+	{ 14, "F_SETLKW64" },
+	{ OWNER_SET, "F_SETOWN_EX" },
+	{ OWNER_GET, "F_GETOWN_EX" },
+	{ 17, "F_GETOWNER_UIDS" },
+	{ OFD_LOCK_GET, "F_OFD_GETLK" },
+	{ OFD_LOCK_SET, "F_OFD_SETLK" },
+	{ OFD_LOCK_WAIT, "F_OFD_SETLKW" },
+	{ LEASE_SET, "F_SETLEASE" },
+	{ LEASE_GET, "F_GETLEASE" },
+	{ NOTIFY, "F_NOTIFY" },
+	{ 1029, "F_CANCELLK" },
 	{ F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC" },
+	{ PIPE_SET, "F_SETPIPE_SZ" },
+	{ PIPE_GET, "F_GETPIPE_SZ" },
 	{ F_ADD_SEALS, "F_ADD_SEALS" },
 	{ F_GET_SEALS, "F_GET_SEALS" },
 	{ 0, NULL },
 };
 PRINT_CHOICE(fcntl, fcntl_names, "F_???")
+
+static const struct named lock_names[] = { { F_RDLCK, "F_RDLCK" },
+	                                   { F_WRLCK, "F_WRLCK" },
+	                                   { F_UNLCK, "F_UNLCK" },
+	                                   { 0, NULL } };
+
+static const struct named notify_names[] = {
+	{ 1, "DN_ACCESS" },
+	{ 2, "DN_MODIFY" },
+	{ 4, "DN_CREATE" },
+	{ 8, "DN_DELETE" },
+	{ 16, "DN_RENAME" },
+	{ 32, "DN_ATTRIB" },
+	{ 0x80000000, "DN_MULTISHOT" },
+	{ 0, NULL },
+};
 
 static const struct named fd_names[] = { { FD_CLOEXEC, "FD_CLOEXEC" }, { 0, NULL } };
 
@@ -252,18 +308,32 @@ static const struct named seal_names[] = {
 	{ 16, "F_SEAL_FUTURE_WRITE" }, { 32, "F_SEAL_EXEC" },  { 0, NULL },
 };
 
-void print_fcntlarg(struct line *line, unsigned i, unsigned other)
+static void line_lock(struct line *line, struct uptr at)
 {
-	uint32_t arg = (uint32_t)line->args[i];
+	struct {
+		int16_t type, whence;
+		int64_t start, len;
+		int32_t pid;
+	} lock;
 
-	(void)other;
-	switch ((int)line->args[1]) {
-	case F_GETFD:
-	case F_GETFL:
-	case F_GET_SEALS:
-		break;
+	if (line_peek(line, &lock, at, sizeof(lock)) < 0) {
+		line_address(line, at.bits);
+		return;
+	}
+	line_add(line, "{l_type=");
+	line_choice(line, lock_names, (uint16_t)lock.type, "F_???");
+	line_add(line, ", l_whence=");
+	line_choice(line, whence_names, (uint16_t)lock.whence, "SEEK_???");
+	line_add(line, ", l_start=%" PRId64 ", l_len=%" PRId64 "}", lock.start, lock.len);
+}
+
+static void line_fcntl_number(struct line *line, int command, uint32_t arg)
+{
+	switch (command) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
+	case OWN_SET:
+	case PIPE_SET:
 		line_add(line, "%d", (int)arg);
 		break;
 	case F_SETFD:
@@ -274,6 +344,55 @@ void print_fcntlarg(struct line *line, unsigned i, unsigned other)
 		break;
 	case F_ADD_SEALS:
 		line_flags(line, seal_names, arg, "F_SEAL_???");
+		break;
+	case SIGNAL_SET:
+		line_signal(line, (int)arg, true);
+		break;
+	case LEASE_SET:
+		line_choice(line, lock_names, arg, "F_???");
+		break;
+	}
+}
+
+void print_fcntlarg(struct line *line, unsigned i, unsigned other)
+{
+	int command = (int)line->args[1];
+
+	(void)other;
+	switch (command) {
+	case F_GETFD:
+	case F_GETFL:
+	case F_GET_SEALS:
+	case OWN_GET:
+	case SIGNAL_GET:
+	case LEASE_GET:
+	case PIPE_GET:
+		break;
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+	case F_SETFD:
+	case F_SETFL:
+	case F_ADD_SEALS:
+	case OWN_SET:
+	case PIPE_SET:
+	case SIGNAL_SET:
+	case LEASE_SET:
+		line_fcntl_number(line, command, (uint32_t)line->args[i]);
+		break;
+	case NOTIFY:
+		line_flags(line, notify_names, line->args[i], "DN_???");
+		break;
+	case LOCK_SET:
+	case LOCK_WAIT:
+	case OFD_LOCK_SET:
+	case OFD_LOCK_WAIT:
+		line_lock(line, line_pointer(line, i));
+		break;
+	case LOCK_GET:
+	case OFD_LOCK_GET:
+	case OWNER_SET:
+	case OWNER_GET:
+		line_address(line, line->args[i]);
 		break;
 	default:
 		line_add(line, "%#" PRIx64, line->args[i]);
@@ -315,92 +434,18 @@ void print_fcntl_result(struct line *line)
 	line_add(line, ")");
 }
 
-/* ---- sockets ---- */
-
-static const struct named family_names[] = {
-	{ 0, "AF_UNSPEC" },   { 1, "AF_UNIX" },    { 2, "AF_INET" }, { 10, "AF_INET6" },
-	{ 16, "AF_NETLINK" }, { 17, "AF_PACKET" }, { 0, NULL },
-};
-PRINT_CHOICE(family, family_names, "AF_???")
-
-static const struct named type_names[] = {
-	{ 1, "SOCK_STREAM" },    { 2, "SOCK_DGRAM" }, { 3, "SOCK_RAW" },     { 4, "SOCK_RDM" },
-	{ 5, "SOCK_SEQPACKET" }, { 6, "SOCK_DCCP" },  { 10, "SOCK_PACKET" }, { 0, NULL },
-};
-
-static const struct named sockflag_names[] = {
-	{ FILE_CLOEXEC, "SOCK_CLOEXEC" },
-	{ FILE_NONBLOCK, "SOCK_NONBLOCK" },
-	{ 0, NULL },
-};
-PRINT_FLAGS(sockflags, sockflag_names, "SOCK_???")
-
-void print_socktype(struct line *line, unsigned i, unsigned other)
-{
-	uint32_t type = (uint32_t)line->args[i];
-
-	(void)other;
-	line_choice(line, type_names, type & 0xf, "SOCK_???");
-	if ((type & ~0xfu) == 0)
-		return;
-	line_add(line, "|");
-	line_flags(line, sockflag_names, type & ~0xfu, "SOCK_???");
-}
-
-static const struct named shut_names[] = {
-	{ 0, "SHUT_RD" },
-	{ 1, "SHUT_WR" },
-	{ 2, "SHUT_RDWR" },
-	{ 0, NULL },
-};
-PRINT_CHOICE(shut, shut_names, "SHUT_???")
-
-static const struct named msg_names[] = {
-	{ 1, "MSG_OOB" },
-	{ 2, "MSG_PEEK" },
-	{ 4, "MSG_DONTROUTE" },
-	{ 8, "MSG_CTRUNC" },
-	{ 0x20, "MSG_TRUNC" },
-	{ 0x40, "MSG_DONTWAIT" },
-	{ 0x80, "MSG_EOR" },
-	{ 0x100, "MSG_WAITALL" },
-	{ 0x800, "MSG_CONFIRM" },
-	{ 0x2000, "MSG_ERRQUEUE" },
-	{ 0x4000, "MSG_NOSIGNAL" },
-	{ 0x8000, "MSG_MORE" },
-	{ 0x10000, "MSG_WAITFORONE" },
-	{ 0x40000000, "MSG_CMSG_CLOEXEC" },
-	{ 0, NULL },
-};
-PRINT_FLAGS(msg, msg_names, "MSG_???")
-
-void line_msg_flags(struct line *line, uint32_t flags)
-{
-	line_flags(line, msg_names, flags, "MSG_???");
-}
-
-static const struct named level_names[] = { { LEVEL_SOCKET, "SOL_SOCKET" }, { 6, "SOL_TCP" }, { 0, NULL } };
-PRINT_CHOICE(sol, level_names, "SOL_???")
-
-static const struct named option_names[] = {
-	{ OPTION_TYPE, "SO_TYPE" },
-	{ OPTION_ERROR, "SO_ERROR" },
-	{ OPTION_SNDBUF, "SO_SNDBUF" },
-	{ OPTION_RCVBUF, "SO_RCVBUF" },
-	{ 16, "SO_PASSCRED" },
-	{ OPTION_PEERCRED, "SO_PEERCRED" },
-	{ OPTION_ACCEPTCONN, "SO_ACCEPTCONN" },
-	{ OPTION_PROTOCOL, "SO_PROTOCOL" },
-	{ OPTION_DOMAIN, "SO_DOMAIN" },
-	{ 0, NULL },
-};
-PRINT_CHOICE(so, option_names, "SO_???")
-
 /* ---- processes ---- */
 
 static const struct named wait_names[] = {
-	{ 1, "WNOHANG" },           { 2, "WUNTRACED" },       { 8, "WCONTINUED" }, { 0x20000000, "__WNOTHREAD" },
-	{ 0x80000000, "__WCLONE" }, { 0x40000000, "__WALL" }, { 0, NULL },
+	{ 1, "WNOHANG" },
+	{ 4, "WEXITED" },
+	{ 2, "WSTOPPED" },
+	{ 8, "WCONTINUED" },
+	{ 0x01000000, "WNOWAIT" },
+	{ 0x80000000, "__WCLONE" },
+	{ 0x40000000, "__WALL" },
+	{ 0x20000000, "__WNOTHREAD" },
+	{ 0, NULL },
 };
 PRINT_FLAGS(wait, wait_names, "W???")
 
@@ -418,7 +463,9 @@ void line_signal(struct line *line, int signo, bool prefix)
 
 	if (signo > 0 && signo < (int)ARRAY_SIZE(signal_names))
 		line_add(line, "%s%s", sig, signal_names[signo]);
-	else if (signo >= 32 && signo <= SIGNALS)
+	else if (signo == 32)
+		line_add(line, "%sRTMIN", sig);
+	else if (signo > 32 && signo <= SIGNALS)
 		line_add(line, "%sRT_%d", sig, signo - 32);
 	else
 		line_add(line, "%d", signo);
@@ -431,9 +478,11 @@ void print_signal(struct line *line, unsigned i, unsigned other)
 }
 
 static const struct named sa_names[] = {
-	{ 0x04000000, "SA_RESTORER" }, { 0x08000000, "SA_ONSTACK" },   { 0x10000000, "SA_RESTART" },
-	{ 0x40000000, "SA_NODEFER" },  { 0x80000000, "SA_RESETHAND" }, { 4, "SA_SIGINFO" },
-	{ 1, "SA_NOCLDSTOP" },         { 2, "SA_NOCLDWAIT" },          { 0, NULL },
+	{ 0x04000000, "SA_RESTORER" }, { 0x08000000, "SA_ONSTACK" },
+	{ 0x10000000, "SA_RESTART" },  { 0x20000000, "SA_INTERRUPT" },
+	{ 0x40000000, "SA_NODEFER" },  { 0x80000000, "SA_RESETHAND" },
+	{ 4, "SA_SIGINFO" },           { 1, "SA_NOCLDSTOP" },
+	{ 2, "SA_NOCLDWAIT" },         { 0, NULL },
 };
 
 void line_sa_flags(struct line *line, uint64_t flags)

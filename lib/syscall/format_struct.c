@@ -79,16 +79,16 @@ static void line_sockaddr(struct line *line, const struct abi_sockaddr_un *raw, 
 {
 	size_t n = len - ABI_SOCKADDR_PATH;
 
-	if (raw->family == ABI_AF_UNIX)
-		line_add(line, "{sa_family=AF_UNIX");
-	else
-		line_add(line, "{sa_family=%#x", raw->family);
-	if (n > 0) {
+	line_add(line, "{sa_family=");
+	line_family(line, raw->family);
+	if (n > 0 && raw->family == ABI_AF_UNIX) {
 		bool abstract = raw->path[0] == '\0';
-		const char *name = raw->path + abstract;
 
-		line_add(line, raw->family == ABI_AF_UNIX ? ", sun_path=%s" : ", sa_data=%s", abstract ? "@" : "");
-		line_quote(line, name, abstract ? n - 1 : strnlen(name, n));
+		line_add(line, ", sun_path=%s", abstract ? "@" : "");
+		line_quote(line, raw->path + abstract, abstract ? n - 1 : strnlen(raw->path, n));
+	} else if (n > 0) {
+		line_add(line, ", sa_data=");
+		line_quote(line, raw->path, n);
 	}
 	line_add(line, "}");
 }
@@ -110,6 +110,12 @@ void print_sockaddr(struct line *line, unsigned i, unsigned other)
 	line_sockaddr_at(line, line->args[i], (int)line->args[other]);
 }
 
+/* What a length was before the call; where that is not known, it is what it is. */
+static int32_t room_for(const struct line *line, int32_t now)
+{
+	return line->traced != NULL && line->traced->room >= 0 ? line->traced->room : now;
+}
+
 /* An address that the caller was given; its length is behind argument `other`. */
 void print_sockaddrout(struct line *line, unsigned i, unsigned other)
 {
@@ -118,7 +124,7 @@ void print_sockaddrout(struct line *line, unsigned i, unsigned other)
 	if (line->result < 0 || line_peek(line, &len, line_pointer(line, other), sizeof(len)) < 0)
 		line_address(line, line->args[i]);
 	else
-		line_sockaddr_at(line, line->args[i], len);
+		line_sockaddr_at(line, line->args[i], MIN(len, room_for(line, len)));
 }
 
 void print_socklen(struct line *line, unsigned i, unsigned other)
@@ -126,8 +132,12 @@ void print_socklen(struct line *line, unsigned i, unsigned other)
 	int32_t len;
 
 	(void)other;
-	if (take(line, i, false, &len, sizeof(len)))
-		line_add(line, "[%d]", len);
+	if (!take(line, i, false, &len, sizeof(len)))
+		return;
+	if (line->result >= 0 && room_for(line, len) != len)
+		line_add(line, "[%d => %d]", room_for(line, len), len);
+	else
+		line_add(line, "[%d]", room_for(line, len));
 }
 
 /* ---- socket options ---- */
@@ -139,6 +149,8 @@ void print_optval(struct line *line, unsigned i, unsigned other)
 
 	(void)other;
 	if (line->result < 0 || line_peek(line, &len, line_pointer(line, i + 1), sizeof(len)) < 0) {
+		line_address(line, line->args[i]);
+	} else if (len <= 0) {
 		line_address(line, line->args[i]);
 	} else if (line->args[2] == OPTION_PEERCRED && len == sizeof(creds)) {
 		if (take(line, i, true, &creds, sizeof(creds)))
@@ -206,53 +218,78 @@ static void line_rights(struct line *line, struct uptr at, uint64_t n)
 	line_add(line, "]");
 }
 
-/* One control message of at most `room` bytes. @return the bytes up to the next one; 0: there is none */
+static void line_creds(struct line *line, struct uptr at)
+{
+	struct unix_creds creds;
+
+	line_add(line, ", cmsg_data=");
+	if (line_peek(line, &creds, at, sizeof(creds)) == 0)
+		line_add(line, "{pid=%d, uid=%d, gid=%d}", (int)creds.pid, (int)creds.uid, (int)creds.gid);
+	else
+		line_address(line, at.bits);
+}
+
+/* One control message, of which `room` bytes are there. @return its bytes, also more than room */
 static uint64_t line_cmsg(struct line *line, struct uptr at, uint64_t room)
 {
-	struct abi_cmsghdr header;
+	struct abi_cmsghdr header = { 0 };
+	uint64_t data;
 
-	if (room < sizeof(header) || line_peek(line, &header, at, sizeof(header)) < 0)
-		return 0;
-	line_add(line, "{cmsg_len=%" PRIu64 ", cmsg_level=", header.len);
-	line_add(line, header.level == LEVEL_SOCKET ? "SOL_SOCKET" : "%#x", (unsigned)header.level);
-	line_add(line, ", cmsg_type=");
-	line_add(line, header.level == LEVEL_SOCKET && header.type == RIGHTS ? "SCM_RIGHTS" : "%#x",
-	         (unsigned)header.type);
-	if (header.len < sizeof(header) || header.len > room) {
-		line_add(line, "}");
-		return 0;
-	}
-	if (header.level == LEVEL_SOCKET && header.type == RIGHTS)
-		line_rights(line, uptr_add(at, sizeof(header)), (header.len - sizeof(header)) / sizeof(int32_t));
+	(void)line_peek(line, &header, at, sizeof(header));
+	line_add(line, "{cmsg_len=%" PRIu64, header.len);
+	line_cmsg_kind(line, header.level, header.type);
+	data = MIN(header.len, room);
+	data = data > sizeof(header) ? data - sizeof(header) : 0;
+	if (header.level == LEVEL_SOCKET && header.type == RIGHTS && data >= sizeof(int32_t))
+		line_rights(line, uptr_add(at, sizeof(header)), data / sizeof(int32_t));
+	else if (header.level == LEVEL_SOCKET && header.type == CREDENTIALS && data >= sizeof(struct unix_creds))
+		line_creds(line, uptr_add(at, sizeof(header)));
 	line_add(line, "}");
-	return MIN((header.len + 7) & ~UINT64_C(7), room);
+	return header.len;
+}
+
+/* What a control buffer has room for; also more is never looked at. */
+static bool control_is_there(struct line *line, struct uptr at, uint64_t n)
+{
+	uint8_t byte;
+
+	return n >= sizeof(struct abi_cmsghdr) && line_peek(line, &byte, at, 1) == 0 &&
+	       line_peek(line, &byte, uptr_add(at, n - 1), 1) == 0;
 }
 
 static void line_control(struct line *line, const struct abi_msghdr *header)
 {
+	enum { CONTROL_MAX = 20480 };
 	struct uptr at = { header->control };
-	uint64_t left = header->controllen;
+	uint64_t left = MIN(header->controllen, (uint64_t)CONTROL_MAX);
 
 	if (left == 0)
 		return;
 	line_add(line, ", msg_control=");
-	if (left < sizeof(struct abi_cmsghdr)) {
+	if (!control_is_there(line, at, left)) {
 		line_address(line, header->control);
 		return;
 	}
 	line_add(line, "[");
-	for (unsigned i = 0; i < ROW_SHOWN && left >= sizeof(struct abi_cmsghdr); i++) {
-		size_t before = line->len;
-		uint64_t n;
+	while (left >= sizeof(struct abi_cmsghdr)) {
+		uint64_t len = line_cmsg(line, at, left);
+		uint64_t step = len < left ? (len + 7) & ~UINT64_C(7) : left;
 
-		line_add(line, i > 0 ? ", " : "");
-		n = line_cmsg(line, at, left);
-		if (line->len == before + (i > 0 ? 2 : 0))
-			line_address(line, at.bits);
-		if (n == 0)
+		if (len < sizeof(struct abi_cmsghdr)) {
+			at = uptr_add(at, sizeof(struct abi_cmsghdr));
+			left -= sizeof(struct abi_cmsghdr);
 			break;
-		at = uptr_add(at, n);
-		left -= n;
+		}
+		step = MIN(step, left);
+		at = uptr_add(at, step);
+		left -= step;
+		if (left >= sizeof(struct abi_cmsghdr))
+			line_add(line, ", ");
+	}
+	if (left > 0) {
+		line_add(line, ", ... /* ");
+		line_address(line, at.bits);
+		line_add(line, " */");
 	}
 	line_add(line, "]");
 }
@@ -261,7 +298,10 @@ static void line_message(struct line *line, const struct abi_msghdr *header, uin
 {
 	line_add(line, "{msg_name=");
 	line_sockaddr_at(line, header->name, header->namelen);
-	line_add(line, ", msg_namelen=%d, msg_iov=", header->namelen);
+	line_add(line, ", msg_namelen=");
+	if (room_for(line, header->namelen) != header->namelen)
+		line_add(line, "%d => ", room_for(line, header->namelen));
+	line_add(line, "%d, msg_iov=", header->namelen);
 	line_iov(line, header, moved);
 	line_add(line, ", msg_iovlen=%" PRIu64, header->iovlen);
 	line_control(line, header);
@@ -311,7 +351,7 @@ void print_status(struct line *line, unsigned i, unsigned other)
 	}
 	line_add(line, "[{WIFSIGNALED(s) && WTERMSIG(s) == ");
 	line_signal(line, WTERMSIG(status), true);
-	line_add(line, "}]");
+	line_add(line, WCOREDUMP(status) ? " && WCOREDUMP(s)}]" : "}]");
 }
 
 void print_rusage(struct line *line, unsigned i, unsigned other)
@@ -330,6 +370,23 @@ void print_rusage(struct line *line, unsigned i, unsigned other)
 		         times[0], times[1], times[2], times[3]);
 }
 
+/* Signals, or, if they are most, those that are missing. */
+static void line_mask(struct line *line, uint64_t mask)
+{
+	bool inverted = __builtin_popcountll(mask) >= SIGNALS * 2 / 3;
+	bool first = true;
+
+	line_add(line, inverted ? "~[" : "[");
+	for (int signo = 1; signo <= SIGNALS; signo++) {
+		if ((mask >> (signo - 1) & 1) == inverted)
+			continue;
+		line_add(line, first ? "" : " ");
+		line_signal(line, signo, false);
+		first = false;
+	}
+	line_add(line, "]");
+}
+
 static void line_handler(struct line *line, uint64_t handler)
 {
 	if (handler == 0)
@@ -343,19 +400,12 @@ static void line_handler(struct line *line, uint64_t handler)
 static void line_action(struct line *line, const struct abi_sigaction *action)
 {
 	enum { RESTORER = 0x04000000 };
-	bool first = true;
 
 	line_add(line, "{sa_handler=");
 	line_handler(line, action->handler);
-	line_add(line, ", sa_mask=[");
-	for (int signo = 1; signo <= SIGNALS; signo++) {
-		if (!(action->mask >> (signo - 1) & 1))
-			continue;
-		line_add(line, first ? "" : " ");
-		line_signal(line, signo, false);
-		first = false;
-	}
-	line_add(line, "], sa_flags=");
+	line_add(line, ", sa_mask=");
+	line_mask(line, action->mask);
+	line_add(line, ", sa_flags=");
 	line_sa_flags(line, action->flags);
 	if (action->flags & RESTORER) {
 		line_add(line, ", sa_restorer=");

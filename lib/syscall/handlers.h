@@ -22,8 +22,12 @@
 struct traced {
 	uint64_t args[6];
 	uint64_t nr;    /* of a call that is not implemented */
+	int32_t room;   /* bytes: the length that the call changes as it was before; -1: it changes none */
 	char lost[288]; /* the file of the descriptor that the call closes, described; "" if there is none */
 };
+
+/** Fill in room and lost before a call runs. */
+void traced_begin(struct task *task, enum syscall_call call, struct traced *traced);
 
 static inline int arg_int(const struct syscall_frame *frame, unsigned i)
 {

@@ -201,7 +201,7 @@ static long send_message(const struct syscall_frame *frame, struct file *file)
 		n = check_iovlen(&header);
 	if (n == 0)
 		n = row_init(frame->ctx, &row, (struct uptr){ header.iov }, header.iovlen);
-	if (n < 0)
+	if (n != 0)
 		return n;
 	msg.uio = &row.uio;
 	msg.control = (struct uptr){ header.control };

@@ -9,7 +9,7 @@
 #include "syscall/handlers.h"
 
 /* As all architectures here number them. */
-enum { LEVEL_SOCKET = 1, RIGHTS = 1 }; /* SOL_SOCKET, SCM_RIGHTS */
+enum { LEVEL_SOCKET = 1, RIGHTS = 1, CREDENTIALS = 2 }; /* SOL_SOCKET, SCM_RIGHTS, SCM_CREDENTIALS */
 
 enum socket_option {
 	OPTION_TYPE = 3,

@@ -6,9 +6,9 @@
  * fs.nr_open, whatever has been set, for every process here is privileged and may raise it again. The others are what
  * is true: unlimited.
  *
- * Locking: the process table for the parent, the fd table's for its limit. Linux: kernel/exit.c, kernel/signal.c,
- * kernel/sys.c. Not modelled: the end of one thread alone (exit is exit_group), process groups (a pid of 0 or below -1
- * stands for any child), stopped children, rusage (zeros).
+ * Locking: the fd table's for its limit. Linux: kernel/exit.c, kernel/signal.c, kernel/sys.c.
+ * Not modelled: the end of one thread alone (exit is exit_group), process groups (a pid of 0 or below -1 stands for any
+ * child), stopped children, rusage (zeros).
  */
 #include "syscall/handlers.h"
 
@@ -26,14 +26,9 @@ long sys_getpid(const struct syscall_frame *frame)
 
 long sys_getppid(const struct syscall_frame *frame)
 {
-	struct kernel *kernel = frame->process->kernel;
-	long pid = 0;
+	const struct process *parent = process_parent(frame->process);
 
-	mutex_lock(frame->ctx, &kernel->lock);
-	if (frame->process->parent != NULL)
-		pid = frame->process->parent->owner.id;
-	mutex_unlock(frame->ctx, &kernel->lock);
-	return pid;
+	return parent != NULL ? parent->owner.id : 0;
 }
 
 long sys_gettid(const struct syscall_frame *frame)
@@ -102,7 +97,7 @@ long sys_wait4(const struct syscall_frame *frame)
 		return -ESRCH;
 	if ((options & (WAIT_CLONE | WAIT_ALL_KINDS)) == WAIT_CLONE)
 		return -ECHILD; /* there are no children of that kind */
-	pid = process_wait(frame->ctx, frame->process, pid > 0 ? pid : -1, options & WAIT_NOHANG, &end);
+	pid = process_wait(frame->ctx, frame->process, pid > 0 ? pid : -1, (int)(options & WAIT_NOHANG), &end);
 	if (pid <= 0)
 		return pid;
 	status = end_status(&end);

@@ -98,7 +98,7 @@ long sys_socket(const struct syscall_frame *frame)
 {
 	int type = arg_int(frame, 1);
 	int err = check_family(arg_int(frame, 0), type);
-	struct file *file;
+	struct file *file = NULL;
 
 	if (err == 0)
 		err = unix_socket(frame->ctx, type & TYPE_BITS, arg_int(frame, 2), (uint32_t)type & TYPE_NONBLOCK,

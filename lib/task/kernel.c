@@ -94,8 +94,6 @@ void kernel_release_zero_frame(struct kernel *kernel)
 {
 	struct ctx ctx;
 
-	if (kernel->env.zero_pfn == 0)
-		return;
 	kernel_ctx(kernel, &ctx, "halt");
 	frame_put(&ctx, (pfn_t){ kernel->env.zero_pfn });
 	kernel->env.zero_pfn = 0;

@@ -39,6 +39,8 @@ static void init_members(struct ctx *ctx, struct process *p, struct kernel *kern
 	mutex_init(&p->lock, RANK_PROCESS);
 	mutex_init(&p->signal_lock, RANK_SIGNAL);
 	p->creds.pid = pid;
+	p->call = ctx->call;
+	p->epoch = __atomic_load_n(&ctx->env->epoch, __ATOMIC_RELAXED);
 }
 
 int process_alloc(struct ctx *ctx, const char *name, struct process *parent, bool held_by_bench, struct process **out)
@@ -195,6 +197,40 @@ struct process *process_next(struct ctx *ctx, struct kernel *kernel, uint32_t af
 	return found;
 }
 
+static bool is_born(struct ctx *ctx, struct process *p)
+{
+	bool born;
+
+	mutex_lock(ctx, &p->lock);
+	born = p->born;
+	mutex_unlock(ctx, &p->lock);
+	return born;
+}
+
+bool process_next_child(struct ctx *ctx, struct kernel *kernel, const struct process *parent, uint32_t after,
+                        struct process_child *out)
+{
+	bool found = false;
+
+	mutex_lock(ctx, &kernel->lock);
+	for (uint32_t pid = after + 1; pid < kernel->by_pid_size && !found; pid++) {
+		struct process *p = kernel->by_pid[pid];
+
+		found = p != NULL && !p->held_by_bench && (parent == NULL || p->parent == parent) && is_born(ctx, p);
+		if (found)
+			*out = (struct process_child){
+				.pid = pid,
+				.parent = &p->parent->owner,
+				.child = &p->owner,
+				.call = p->call,
+				.epoch = p->epoch,
+				.ended = process_state(p) != PROCESS_ALIVE,
+			};
+	}
+	mutex_unlock(ctx, &kernel->lock);
+	return found;
+}
+
 static void copy_signals(struct ctx *ctx, struct process *to, struct process *from)
 {
 	mutex_lock(ctx, &from->signal_lock);
@@ -283,12 +319,12 @@ static void orphan_children_locked(struct kernel *kernel, struct process *p)
 
 	while ((child = LIST_FIRST(&p->children)) != NULL) {
 		LIST_REMOVE(child, sibling);
-		child->parent = init;
+		__atomic_store_n(&child->parent, init, __ATOMIC_RELEASE);
 		LIST_INSERT_HEAD(&init->children, child, sibling);
 	}
 	while ((child = LIST_FIRST(&p->zombies)) != NULL) {
 		LIST_REMOVE(child, sibling);
-		child->parent = init;
+		__atomic_store_n(&child->parent, init, __ATOMIC_RELEASE);
 		LIST_INSERT_HEAD(&init->zombies, child, sibling);
 		if (!child->held_by_bench)
 			process_reap_locked(kernel, child);
@@ -356,6 +392,8 @@ void process_tear_down(struct kernel *kernel, struct process *p)
 	LIST_FOREACH(task, &p->tasks, link) {
 		if (kernel->sim.task_gone != NULL)
 			kernel->sim.task_gone(&ctx, task);
+		task->ctx.frames = NULL;
+		frame_cache_leave(&ctx, ctx.env->phys, &task->frames);
 		census_add(&p->owner, CENSUS_TASK, -1);
 	}
 	if (kernel->sim.process_gone != NULL)

@@ -10,6 +10,7 @@
 
 #include "ipc/unix.h"
 #include "mm/mm.h"
+#include "phys/cache.h"
 #include "vfs/fdtable.h"
 
 #define SIGNALS 64 /* 1 to 64 */
@@ -43,7 +44,7 @@ struct process {
 	struct owner owner;             /* c  its account; owner.id is the pid, owner.name the name */
 	struct kernel *kernel;          /* c */
 	TAILQ_ENTRY(process) link;      /* t  of kernel->processes */
-	struct process *parent;         /* t */
+	struct process *parent;         /* a t  written under t */
 	LIST_HEAD(, process) children;  /* t  alive or ending */
 	LIST_HEAD(, process) zombies;   /* t  ended, to be waited for */
 	LIST_ENTRY(process) sibling;    /* t  of either list of its parent */
@@ -62,6 +63,8 @@ struct process {
 	struct mutex signal_lock;       /* RANK_SIGNAL */
 	struct unix_creds creds;        /* c */
 	bool held_by_bench;             /* c  reaped by the bench's join or by halt, not by its parent */
+	const char *call;               /* c  that made it */
+	uint64_t epoch;                 /* c  and when */
 	void *sim;                      /* of sim: what the machine keeps for it */
 };
 
@@ -69,6 +72,8 @@ struct process {
 
 struct task {
 	struct ctx ctx;          /* c  of every call it makes */
+	struct event_counts counts;
+	struct frame_cache frames;
 	struct process *process; /* c */
 	LIST_ENTRY(task) link;   /* p */
 	uint32_t tid;            /* c  the first one's is the pid */
@@ -153,6 +158,12 @@ static inline enum process_state process_state(const struct process *process)
 	return (enum process_state)__atomic_load_n(&process->state, __ATOMIC_SEQ_CST);
 }
 
+/** The parent of a moment ago, NULL for init: a process's memory stays until its machine ends. */
+static inline const struct process *process_parent(const struct process *process)
+{
+	return __atomic_load_n(&process->parent, __ATOMIC_ACQUIRE);
+}
+
 /** Its memory and files with references for the caller; NULL: not wanted. 0; -ESRCH: it is ending, or not yet born. */
 int process_borrow(struct ctx *ctx, struct process *process, struct mm **mm, struct fdtable **files);
 /**
@@ -161,6 +172,20 @@ int process_borrow(struct ctx *ctx, struct process *process, struct mm **mm, str
  */
 struct process *process_next(struct ctx *ctx, struct kernel *kernel, uint32_t after, struct mm **mm,
                              struct fdtable **files);
+
+/** A process that another one made, not the bench, and that has not been waited for. */
+struct process_child {
+	uint32_t pid;
+	const struct owner *parent;
+	const struct owner *child;
+	const char *call; /* that made it */
+	uint64_t epoch;
+	bool ended; /* a zombie, or about to be one */
+};
+
+/** Of a parent, or (NULL) of any: the child with the lowest pid > after. False: no more. */
+bool process_next_child(struct ctx *ctx, struct kernel *kernel, const struct process *parent, uint32_t after,
+                        struct process_child *out);
 
 /**
  * Decide the end of a process: the first decision stands. Kicks its tasks; when none is active, it becomes a

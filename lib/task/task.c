@@ -22,6 +22,7 @@ static void init_ctx(struct task *task)
 
 	ctx_init(ctx, &p->kernel->env, "");
 	ctx->task = task;
+	ctx->counts = &task->counts;
 	ctx->mm = p->mm;
 	ctx->owner = &p->owner;
 	ctx->waiter = &task->waiter;
@@ -44,7 +45,11 @@ static int list_task(struct ctx *ctx, struct task *task)
 	else
 		err = pid_reserve_locked(ctx, kernel, &task->tid);
 	if (err == 0) {
+		task->waiter.tid = task->tid;
 		init_ctx(task);
+		frame_cache_join(ctx, ctx->env->phys, &task->frames);
+		if (task->frames.joined)
+			task->ctx.frames = &task->frames;
 		LIST_INSERT_HEAD(&p->tasks, task, link);
 		census_add(&p->owner, CENSUS_TASK, 1);
 		if (kernel->sim.task_joined != NULL)
@@ -58,7 +63,7 @@ static int list_task(struct ctx *ctx, struct task *task)
 int task_create(struct ctx *ctx, struct process *p, struct task **out)
 {
 	struct kernel *kernel = p->kernel;
-	struct task *task = kmem_alloc(ctx, sizeof(*task));
+	struct task *task = kmem_alloc_aligned(ctx, sizeof(*task), _Alignof(struct task));
 	int err;
 
 	if (task == NULL)

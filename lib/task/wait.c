@@ -37,7 +37,7 @@ int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, 
 {
 	struct kernel *kernel = kernel_of(ctx);
 	struct wait_entry entry = { 0 };
-	struct process *child;
+	struct process *child = NULL;
 	int err;
 
 	mutex_lock(ctx, &kernel->lock);

@@ -290,6 +290,17 @@ void fd_install(struct ctx *ctx, struct fdtable *table, int fd, struct file *fil
 	mutex_unlock(ctx, &table->lock);
 }
 
+void fd_install_received(struct ctx *ctx, struct fdtable *table, int fd, struct file *file,
+                         const struct fd_carrier *carrier)
+{
+	mutex_lock(ctx, &table->lock);
+	assert_reserved_locked(ctx, table, fd);
+	fill_locked(ctx, table, (uint32_t)fd, file);
+	table->slots[fd].carrier = *carrier;
+	census_add(table->owner, CENSUS_FD, 1);
+	mutex_unlock(ctx, &table->lock);
+}
+
 void fd_unreserve(struct ctx *ctx, struct fdtable *table, int fd)
 {
 	mutex_lock(ctx, &table->lock);

@@ -7,10 +7,18 @@
 
 #include "vfs/file.h"
 
+/** The message by which a descriptor came. */
+struct fd_carrier {
+	const struct owner *sender; /* NULL: it did not come by a message */
+	const char *call;           /* that sent it */
+	uint64_t number;            /* the nth of its sender, from 1 on */
+};
+
 struct fd_slot {
-	struct file *file; /* NULL: free or reserved */
-	const char *call;  /* the call that made this slot */
-	uint64_t epoch;    /* and when */
+	struct file *file;         /* NULL: free or reserved */
+	const char *call;          /* the call that made this slot */
+	uint64_t epoch;            /* and when */
+	struct fd_carrier carrier; /* of this slot alone: a dup of it, and a child's copy, did not come by a message */
 };
 
 struct fdtable {
@@ -37,6 +45,9 @@ void fdtable_put(struct ctx *ctx, struct fdtable *table);
 int fd_reserve(struct ctx *ctx, struct fdtable *table, uint32_t from, bool cloexec);
 /** Fill a reserved number; takes over the caller's reference. */
 void fd_install(struct ctx *ctx, struct fdtable *table, int fd, struct file *file);
+/** The same, by a message. */
+void fd_install_received(struct ctx *ctx, struct fdtable *table, int fd, struct file *file,
+                         const struct fd_carrier *carrier);
 void fd_unreserve(struct ctx *ctx, struct fdtable *table, int fd);
 /** The description with a reference for the caller; NULL: -EBADF. */
 struct file *fd_get(struct ctx *ctx, struct fdtable *table, int fd);

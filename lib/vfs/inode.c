@@ -15,7 +15,7 @@
 #include "vfs/inode.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "host/kmem.h"
@@ -48,7 +48,7 @@ int inode_create(struct ctx *ctx, uint32_t mode, const char *name, struct object
 	inode->nlink = 1;
 	inode->object = object;
 	inode->atime_ns = inode->mtime_ns = inode->ctime_ns = host_realtime_ns();
-	snprintf(inode->name, sizeof(inode->name), "%s", name);
+	memcpy(inode->name, name, strnlen(name, sizeof(inode->name) - 1));
 	*out = inode;
 	return 0;
 }

@@ -13,6 +13,7 @@
  */
 #include "cpu/cpu.h"
 
+#include "base/event.h"
 #include "host/barrier.h"
 #include "ksim/mem.h"
 
@@ -85,7 +86,7 @@ void *cpu_translate(struct tlb *tlb, ksim_addr addr, unsigned size, enum access 
 	struct fault fault;
 	void *host;
 
-	tlb->misses++;
+	event_count(&task->ctx, EVENT_TLB_MISS, 1);
 	for (;;) {
 		int err;
 
@@ -103,6 +104,7 @@ void *cpu_translate(struct tlb *tlb, ksim_addr addr, unsigned size, enum access 
 		task->ctx.call = "memory access";
 		err = mm_fault(&task->ctx, task->ctx.mm, addr, access, &fault);
 		ctx_drain(&task->ctx);
+		event_count(&task->ctx, EVENT_WALK, 1);
 		if (err < 0)
 			fault_deliver(tlb, &fault, size, access);
 	}
@@ -196,10 +198,12 @@ void *ksim_cpu_atomic_(struct ksim_cpu *cpu, ksim_addr addr, unsigned size)
 {
 	struct tlb *tlb = cpu_in_use(cpu, addr);
 
+	/* A handler that returns meets the same access again. NOLINTNEXTLINE(bugprone-infinite-loop) */
 	while ((addr & (size - 1)) != 0) {
 		struct fault fault = { .signo = SIGBUS, .code = BUS_ADRALN, .addr = addr };
 
 		clear_hazard(tlb);
+		EVENT(&tlb->task->ctx, EVENT_FAULT_BUS, .addr = addr, .write = true);
 		fault_deliver(tlb, &fault, size, ACCESS_WRITE);
 	}
 	return cpu_translate(tlb, addr, size, ACCESS_WRITE);
@@ -214,12 +218,18 @@ static struct tlb *acting_tlb(ksim_addr addr)
 
 void ksim_copy_from(void *to, ksim_addr from, size_t n)
 {
-	copy_in_pages(acting_tlb(from), to, from, n, 1);
+	struct tlb *tlb = acting_tlb(from);
+
+	copy_in_pages(tlb, to, from, n, 1);
+	event_count(&tlb->task->ctx, EVENT_COPIED, n);
 }
 
 void ksim_copy_to(ksim_addr to, const void *from, size_t n)
 {
-	copy_out_pages(acting_tlb(to), to, from, n, 1);
+	struct tlb *tlb = acting_tlb(to);
+
+	copy_out_pages(tlb, to, from, n, 1);
+	event_count(&tlb->task->ctx, EVENT_COPIED, n);
 }
 
 void ksim_fill(ksim_addr to, int byte, size_t n)

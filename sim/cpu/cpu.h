@@ -14,17 +14,19 @@ struct tlb_domain {
 	bool active;           /* c  this host can make every thread execute a fence; else nothing is ever filled */
 };
 
-/** A task's CPU: what the inline code sees, and what is behind it. task->cpu points to the first member. */
+/** A task's CPU: what is behind it, and, from task->cpu on, what the inline code sees. */
 struct tlb {
-	struct ksim_cpu cpu;
 	struct tlb_domain *domain; /* c */
 	struct task *task;         /* c */
 	LIST_ENTRY(tlb) link;      /* t */
 	bool listed;               /* t */
-	uint64_t misses;           /* of its thread */
 	uint64_t handled;          /* of its thread: faults for which a handler has been called */
 	char split[8];             /* of its thread: a value loaded across two pages */
+	struct ksim_cpu cpu __attribute__((aligned(64)));
+	struct ksim_tlb_entry entries[];
 };
+_Static_assert(offsetof(struct tlb, entries) == offsetof(struct tlb, cpu) + sizeof(struct ksim_cpu),
+               "the inline code finds the entries behind the CPU");
 
 static inline struct tlb *tlb_of(struct ksim_cpu *cpu)
 {

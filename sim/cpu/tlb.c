@@ -9,6 +9,8 @@
  *     load or store                               a tag matched, or nodes go: barrier on every thread
  *     hazard = 0                                  wait until no hazard lies in the range
  *
+ * When nodes go, their translations have gone before, and no tag is looked at: only a walk can still be there.
+ *
  * A hit costs its thread no fence: the one who invalidates pays for it with a barrier that all running threads
  * execute. After it, a thread that had seen the old tag has its hazard visible, and one whose hazard is not
  * visible will see the new tag.
@@ -33,6 +35,7 @@
  */
 #include "cpu/cpu.h"
 
+#include "base/event.h"
 #include "host/barrier.h"
 #include "host/kmem.h"
 
@@ -91,9 +94,14 @@ static bool clear_entry(struct ksim_tlb_entry *e, ksim_addr start, ksim_addr end
 	return read || write;
 }
 
+static size_t entries_of(const struct tlb *tlb)
+{
+	return tlb->cpu.index_mask / sizeof(struct ksim_tlb_entry) + 1;
+}
+
 static bool clear_range(struct tlb *tlb, ksim_addr start, ksim_addr end)
 {
-	size_t nentries = tlb->cpu.index_mask / sizeof(struct ksim_tlb_entry) + 1;
+	size_t nentries = entries_of(tlb);
 	bool found = false;
 
 	if ((end - start) >> PAGE_SHIFT < nentries) {
@@ -101,7 +109,7 @@ static bool clear_range(struct tlb *tlb, ksim_addr start, ksim_addr end)
 			found |= clear_entry(ksim_tlb_entry_(&tlb->cpu, page), start, end);
 	} else {
 		for (size_t i = 0; i < nentries; i++)
-			found |= clear_entry(&tlb->cpu.entries[i], start, end);
+			found |= clear_entry(&tlb->entries[i], start, end);
 	}
 	return found;
 }
@@ -125,9 +133,10 @@ static void invalidate(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr
 	bool barrier = false;
 	struct tlb *tlb;
 
+	EVENT(ctx, EVENT_SHOOTDOWN, .addr = start, .end = end);
 	host_fence();
 	LIST_FOREACH(tlb, &domain->tlbs, link) {
-		bool found = clear_range(tlb, start, end);
+		bool found = !nodes && clear_range(tlb, start, end);
 
 		if (tlb->task == ctx->task)
 			continue;
@@ -144,6 +153,7 @@ static void invalidate(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr
 			busy |= tlb->task != ctx->task && __atomic_load_n(&tlb->task->busy, __ATOMIC_SEQ_CST) != 0;
 		if (!busy)
 			return;
+		EVENT(ctx, EVENT_BARRIER, .addr = start, .end = end);
 		host_barrier_all();
 	}
 	LIST_FOREACH(tlb, &domain->tlbs, link)
@@ -176,27 +186,22 @@ void cpu_process_gone(struct ctx *ctx, struct ksim_process *process)
 	process->cpu = NULL;
 }
 
-static size_t entries_bytes(const struct tlb *tlb)
+static size_t tlb_bytes(size_t nentries)
 {
-	return tlb->cpu.index_mask + sizeof(struct ksim_tlb_entry);
+	return sizeof(struct tlb) + nentries * sizeof(struct ksim_tlb_entry);
 }
 
 int cpu_task_born(struct ctx *ctx, struct task *task)
 {
 	struct ksim_process *process = process_handle(task->process);
 	size_t nentries = process->machine->config.tlb_entries;
-	struct tlb *tlb = kmem_alloc_aligned(ctx, sizeof(*tlb), 64);
+	struct tlb *tlb = kmem_alloc_aligned(ctx, tlb_bytes(nentries), 64);
 
 	if (tlb == NULL)
 		return -ENOMEM;
 	tlb->cpu.index_mask = (nentries - 1) * sizeof(struct ksim_tlb_entry);
-	tlb->cpu.entries = kmem_alloc_aligned(ctx, entries_bytes(tlb), 64);
-	if (tlb->cpu.entries == NULL) {
-		kmem_free(ctx->env, tlb, sizeof(*tlb));
-		return -ENOMEM;
-	}
 	for (size_t i = 0; i < nentries; i++)
-		tlb->cpu.entries[i] = (struct ksim_tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
+		tlb->entries[i] = (struct ksim_tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
 	tlb->domain = process->cpu;
 	tlb->task = task;
 	task->cpu = &tlb->cpu;
@@ -223,8 +228,7 @@ void cpu_task_gone(struct ctx *ctx, struct task *task)
 		LIST_REMOVE(tlb, link);
 		mm_notifiers_unlock(ctx, task->process->mm);
 	}
-	kmem_free(ctx->env, tlb->cpu.entries, entries_bytes(tlb));
-	kmem_free(ctx->env, tlb, sizeof(*tlb));
+	kmem_free(ctx->env, tlb, tlb_bytes(entries_of(tlb)));
 	task->cpu = NULL;
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The census, as a struct for tests and as the last word on a machine.
+ * The census, as a struct for tests, as text for people, and as the last word on a machine.
+ *
+ * The text has a line for each kind, those of which there is nothing too: so that the same line of two censuses is
+ * about the same kind, and diff shows what has changed.
  *
  * When the kernel has stopped, every account must be empty: what is still on one was forgotten by the kernel. It is
  * named, and written off, so that the machine can be taken apart all the same. Nodes of page tables are frames too,
@@ -14,19 +17,23 @@
 
 #include <stddef.h>
 
-static const size_t members[CENSUS_KIND_COUNT] = {
-	[CENSUS_FRAME] = offsetof(struct ksim_census, frames),
-	[CENSUS_TABLE] = offsetof(struct ksim_census, page_tables),
-	[CENSUS_OBJECT] = offsetof(struct ksim_census, objects),
-	[CENSUS_INODE] = offsetof(struct ksim_census, inodes),
-	[CENSUS_FILE] = offsetof(struct ksim_census, files),
-	[CENSUS_FD] = offsetof(struct ksim_census, fds),
-	[CENSUS_MM] = offsetof(struct ksim_census, mms),
-	[CENSUS_VMA] = offsetof(struct ksim_census, vmas),
-	[CENSUS_SOCKET] = offsetof(struct ksim_census, sockets),
-	[CENSUS_MESSAGE] = offsetof(struct ksim_census, messages),
-	[CENSUS_PROCESS] = offsetof(struct ksim_census, processes),
-	[CENSUS_TASK] = offsetof(struct ksim_census, tasks),
+/* In the order in which they are written: memory, files, who holds them, what is under way, who runs. */
+static const struct {
+	size_t member;
+	const char *text;
+} kinds[CENSUS_KIND_COUNT] = {
+	[CENSUS_FRAME] = { offsetof(struct ksim_census, frames), "frames" },
+	[CENSUS_TABLE] = { offsetof(struct ksim_census, page_tables), "  for page tables" },
+	[CENSUS_OBJECT] = { offsetof(struct ksim_census, objects), "objects" },
+	[CENSUS_INODE] = { offsetof(struct ksim_census, inodes), "inodes" },
+	[CENSUS_FILE] = { offsetof(struct ksim_census, files), "open files" },
+	[CENSUS_FD] = { offsetof(struct ksim_census, fds), "descriptors" },
+	[CENSUS_MM] = { offsetof(struct ksim_census, mms), "address spaces" },
+	[CENSUS_VMA] = { offsetof(struct ksim_census, vmas), "mappings" },
+	[CENSUS_SOCKET] = { offsetof(struct ksim_census, sockets), "sockets" },
+	[CENSUS_MESSAGE] = { offsetof(struct ksim_census, messages), "messages" },
+	[CENSUS_PROCESS] = { offsetof(struct ksim_census, processes), "processes" },
+	[CENSUS_TASK] = { offsetof(struct ksim_census, tasks), "tasks" },
 };
 
 _Static_assert(sizeof(struct ksim_census) == CENSUS_KIND_COUNT * sizeof(long), "each kind has its member");
@@ -34,13 +41,29 @@ _Static_assert(sizeof(struct ksim_census) == CENSUS_KIND_COUNT * sizeof(long), "
 void ksim_census(const struct ksim_machine *m, const struct ksim_process *owner, struct ksim_census *out)
 {
 	for (int kind = 0; kind < CENSUS_KIND_COUNT; kind++) {
-		long *count = (void *)((char *)out + members[kind]);
+		long *count = (void *)((char *)out + kinds[kind].member);
 
 		if (owner != NULL)
 			*count = __atomic_load_n(&owner->kernel->owner.count[kind], __ATOMIC_RELAXED);
 		else
 			*count = owners_total(&lab_env(m)->owners, (enum census_kind)kind);
 	}
+}
+
+int ksim_dump_census(const struct ksim_machine *m, const struct ksim_process *owner, FILE *stream)
+{
+	const struct owner *account = owner != NULL ? &owner->kernel->owner : &lab_env(m)->self;
+	struct ksim_census census;
+
+	ksim_census(m, owner, &census);
+	if (owner == NULL)
+		fprintf(stream, "census of the machine\n");
+	else
+		fprintf(stream, "census of %s (%u)\n", account->name, account->id);
+	for (int kind = 0; kind < CENSUS_KIND_COUNT; kind++)
+		fprintf(stream, "  %-18s %8ld\n", kinds[kind].text,
+		        *(const long *)(const void *)((const char *)&census + kinds[kind].member));
+	return dump_result(0, stream);
 }
 
 static long settle_kind(struct env *env, struct owner *owner, enum census_kind kind)

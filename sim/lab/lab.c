@@ -16,15 +16,22 @@
 int lab_attach(struct ksim_machine *m)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
-	struct env_hooks *hooks = &lab_env(m)->hooks;
+	int err;
 
 	if (lab == NULL)
 		return -ENOMEM;
-	pthread_mutex_init(&lab->lock, NULL);
 	m->lab = lab;
-	hooks->trace_arg = m;
-	if (m->config.trace != NULL)
-		hooks->trace = trace_call;
+	err = fail_attach(m);
+	if (err < 0) {
+		free(lab);
+		return err;
+	}
+	err = trace_attach(m);
+	if (err < 0) {
+		fail_detach(m);
+		free(lab);
+		return err;
+	}
 	return 0;
 }
 
@@ -33,7 +40,8 @@ int lab_detach(struct ksim_machine *m)
 	struct lab *lab = m->lab;
 	long left = census_settle(lab_env(m));
 
-	pthread_mutex_destroy(&lab->lock);
+	trace_detach(m);
+	fail_detach(m);
 	free(lab);
 	m->lab = NULL;
 	return (int)MIN(left, (long)INT32_MAX);
@@ -66,7 +74,7 @@ static void gather(void *arg, const char *line)
 	}
 	if (lines->len > 0)
 		lines->text[lines->len++] = '\n';
-	strcpy(lines->text + lines->len, line);
+	memcpy(lines->text + lines->len, line, strlen(line) + 1);
 	lines->len += strlen(line);
 }
 

@@ -3,19 +3,25 @@
  * What programs still hold.
  *
  * One pass over a process: its table slot by slot, its address space region by region, and what is queued on the
- * sockets that it could receive from; each thing carries the call that made it and the mark before that. Names are
- * taken while a reference is held, and printed with no lock, since the reader of a report is anybody's code. Messages
- * can only be looked at under their socket's lock, and are noted there first.
+ * sockets that it could receive from, and its children; each thing carries the call that made it and the mark before
+ * that. Names are taken while a reference is held, and printed with no lock, since the reader of a report is anybody's
+ * code. Messages can only be looked at under their socket's lock, and are noted there first.
  *
  *	for each process     borrow memory and files
  *	  for each slot      file with a reference -> line; a socket: its queue -> notes -> lines
  *	  for each region    copied out -> line
+ *	for each child       copied out -> line
  *
  * A socket that has several descriptors in one table has one queue: its messages are told at the lowest of them.
  *
+ * By which message a descriptor came is known of the slot that recvmsg filled. A dup of it was made by dup, and a
+ * forked child's copy by fork: they would be there whichever way the first one had come.
+ *
+ * A child is held by who could wait for it: its parent, or init when that has ended.
+ *
  * I1  each thing is counted once for a holder, and also counted if there is no memory to note its line
  *
- * Locking: none of its own. Not modelled: by which message a descriptor came.
+ * Locking: none of its own.
  */
 #include "lab/lab.h"
 
@@ -62,9 +68,11 @@ static void say_queued(struct look *look, const struct owner *holder)
 	for (size_t i = 0; i < look->noted; i++) {
 		const struct unix_queued *q = &look->queued[i];
 
-		env_say(env, "leak: %s (%u) holds queued message of %zu byte%s with %zu fd%s from %s (%u), made by %s",
-		        holder->name, holder->id, q->bytes, q->bytes == 1 ? "" : "s", q->nfiles,
-		        q->nfiles == 1 ? "" : "s", q->owner->name, q->owner->id, q->call);
+		env_say(env,
+		        "leak: %s (%u) holds queued message %" PRIu64
+		        " of %s (%u), of %zu byte%s with %zu fd%s, made by %s",
+		        holder->name, holder->id, q->number, q->owner->name, q->owner->id, q->bytes,
+		        q->bytes == 1 ? "" : "s", q->nfiles, q->nfiles == 1 ? "" : "s", q->call);
 	}
 	if (look->nqueued > look->noted)
 		env_say(env, "leak: %s (%u) holds %zu more queued messages, and no memory to name them", holder->name,
@@ -109,14 +117,18 @@ static void say_fd(struct look *look, const struct owner *holder, int fd, const 
                    const struct fd_slot *slot)
 {
 	const struct origin *opened = &file->origin;
-	char described[DESCRIBED_BYTES], elsewhere[96] = "";
+	const struct fd_carrier *by = &slot->carrier;
+	char described[DESCRIBED_BYTES], elsewhere[96] = "", carried[128] = "";
 
 	file->ops->describe(file, described, sizeof(described));
 	if (opened->owner != holder)
 		snprintf(elsewhere, sizeof(elsewhere), ", opened by %s of %s (%u)", opened->call, opened->owner->name,
 		         opened->owner->id);
-	env_say(look->ctx.env, "leak: %s (%u) holds fd %d -> %s, made by %s%s", holder->name, holder->id, fd, described,
-	        slot->call, elsewhere);
+	if (by->sender != NULL)
+		snprintf(carried, sizeof(carried), ", came by message %" PRIu64 " of %s (%u), sent by %s", by->number,
+		         by->sender->name, by->sender->id, by->call);
+	env_say(look->ctx.env, "leak: %s (%u) holds fd %d -> %s, made by %s%s%s", holder->name, holder->id, fd,
+	        described, slot->call, elsewhere, carried);
 }
 
 static void look_at_files(struct look *look, const struct owner *holder, struct fdtable *files, bool queues)
@@ -157,6 +169,22 @@ static void look_at_memory(struct look *look, const struct owner *holder, struct
 	}
 }
 
+/* ---- children ---- */
+
+/* Of a process, or (NULL) of all. */
+static void look_at_children(struct look *look, struct kernel *kernel, const struct process *parent)
+{
+	struct process_child child;
+
+	for (uint32_t after = 0; process_next_child(&look->ctx, kernel, parent, after, &child); after = child.pid) {
+		if (child.epoch < look->since)
+			continue;
+		env_say(look->ctx.env, "leak: %s (%u) holds process %s (%u), %s, made by %s", child.parent->name,
+		        child.parent->id, child.child->name, child.pid, child.ended ? "a zombie" : "alive", child.call);
+		look->found++;
+	}
+}
+
 /* ---- all of it ---- */
 
 /* Takes over the references. */
@@ -178,6 +206,7 @@ static void look_everywhere(struct look *look, struct kernel *kernel)
 	for (uint32_t after = 0; (p = process_next(&look->ctx, kernel, after, &mm, &files)) != NULL;
 	     after = p->owner.id)
 		look_at(look, &p->owner, mm, files, false);
+	look_at_children(look, kernel, NULL);
 	look->found += collect_queued(look, NULL);
 	say_queued(look, &kernel->env.self);
 }
@@ -189,10 +218,12 @@ size_t ksim_leaks(struct ksim_machine *m, const struct ksim_process *owner, uint
 	struct mm *mm;
 
 	kernel_ctx(m->kernel, &look.ctx, "leaks");
-	if (owner == NULL)
+	if (owner == NULL) {
 		look_everywhere(&look, m->kernel);
-	else if (process_borrow(&look.ctx, owner->kernel, &mm, &files) == 0)
+	} else if (process_borrow(&look.ctx, owner->kernel, &mm, &files) == 0) {
 		look_at(&look, &owner->kernel->owner, mm, files, true);
+		look_at_children(&look, m->kernel, owner->kernel);
+	}
 	free(look.queued);
 	return look.found;
 }

@@ -16,6 +16,7 @@
  * I1  ksim_cpu_self is the TLB of the top entry's task, or the one that always misses
  * I2  the entry that claimed a task (owns) leaves it; entries of the same process above it only borrow it
  * I3  the thread counts as acting in a machine exactly while it has an entry of one of its processes that counts
+ * I4  actor->task is the top entry's, NULL if there is none
  */
 #include "machine/machine.h"
 
@@ -39,6 +40,7 @@ struct entry {
 #define CACHE_SIZE 16
 
 struct actor {
+	struct task *task;
 	struct entry *stack;
 	unsigned depth, capacity;
 	enum task_actor kind;
@@ -49,10 +51,15 @@ struct actor {
 	} cache[CACHE_SIZE];
 };
 
-static struct ksim_tlb_entry no_entry = { .read_tag = KSIM_TLB_INVALID_, .write_tag = KSIM_TLB_INVALID_ };
-static struct ksim_cpu no_cpu = { .entries = &no_entry };
-__thread struct ksim_cpu *ksim_cpu_self = &no_cpu;
-static __thread struct actor *self __attribute__((tls_model("initial-exec")));
+/* A CPU that always misses. */
+static struct {
+	struct ksim_cpu cpu;
+	struct ksim_tlb_entry entry;
+} no_cpu = { .entry = { .read_tag = KSIM_TLB_INVALID_, .write_tag = KSIM_TLB_INVALID_ } };
+__thread struct ksim_cpu *ksim_cpu_self = &no_cpu.cpu;
+/* Of a thread that has never acted: nothing, and no room for an entry. */
+static struct actor stranger;
+static __thread struct actor *self __attribute__((tls_model("initial-exec"))) = &stranger;
 
 static pthread_once_t actor_once = PTHREAD_ONCE_INIT;
 static pthread_key_t actor_key;
@@ -63,7 +70,7 @@ static void actor_free(void *arg)
 
 	free(actor->stack);
 	free(actor);
-	self = NULL;
+	self = &stranger;
 }
 
 static void make_key(void)
@@ -71,12 +78,12 @@ static void make_key(void)
 	pthread_key_create(&actor_key, actor_free);
 }
 
-/* This thread's actor with room for one more entry; NULL: no memory. */
-static struct actor *actor_ready(void)
+/* Make this thread's actor, or more room. NULL: no memory. */
+static __attribute__((noinline, cold)) struct actor *actor_grow(void)
 {
 	struct entry *grown;
 
-	if (unlikely(self == NULL)) {
+	if (self == &stranger) {
 		struct actor *actor = calloc(1, sizeof(*actor));
 
 		if (actor == NULL)
@@ -86,31 +93,33 @@ static struct actor *actor_ready(void)
 		pthread_setspecific(actor_key, actor);
 		self = actor;
 	}
-	if (unlikely(self->depth == self->capacity)) {
-		grown = realloc(self->stack, (self->capacity * 2 + 8) * sizeof(*grown));
-		if (grown == NULL)
-			return NULL;
-		self->stack = grown;
-		self->capacity = self->capacity * 2 + 8;
-	}
+	grown = realloc(self->stack, (self->capacity * 2 + 8) * sizeof(*grown));
+	if (grown == NULL)
+		return NULL;
+	self->stack = grown;
+	self->capacity = self->capacity * 2 + 8;
 	return self;
+}
+
+/* This thread's actor with room for one more entry; NULL: no memory. */
+static struct actor *actor_ready(void)
+{
+	return likely(self->depth < self->capacity) ? self : actor_grow();
 }
 
 static struct entry *top(void)
 {
-	return self != NULL && self->depth > 0 ? &self->stack[self->depth - 1] : NULL;
+	return self->depth > 0 ? &self->stack[self->depth - 1] : NULL;
 }
 
 struct task *acting_task(void)
 {
-	struct entry *entry = top();
-
-	return entry != NULL ? entry->task : NULL;
+	return self->task;
 }
 
 struct task *acting_task_for(const char *call)
 {
-	struct task *task = acting_task();
+	struct task *task = self->task;
 
 	if (unlikely(task == NULL))
 		machine_abort("%s: this thread acts as no process; use ksim_as, ksim_run or ksim_start", call);
@@ -173,13 +182,14 @@ static struct task *borrowed(const struct actor *actor, const struct ksim_proces
 
 /* ---- the stack ---- */
 
-static void push(struct actor *actor, const struct entry *entry)
+/* The entry above the top has been filled in: it becomes the top. */
+static void push(struct actor *actor)
 {
-	struct entry *e = &actor->stack[actor->depth++];
+	struct entry *entry = &actor->stack[actor->depth++];
 
-	*e = *entry;
-	e->outer = ksim_cpu_self;
-	ksim_cpu_self = e->task->cpu;
+	entry->outer = ksim_cpu_self;
+	ksim_cpu_self = entry->task->cpu;
+	actor->task = entry->task;
 #ifndef __x86_64__
 	host_fence(); /* entering is a full fence, on which invalidation of idle tasks relies; x86's atomics are */
 #endif
@@ -188,22 +198,25 @@ static void push(struct actor *actor, const struct entry *entry)
 static int enter(struct ksim_process *p, sigjmp_buf *run)
 {
 	struct actor *actor = actor_ready();
-	struct entry entry = { .process = p, .run = run };
+	struct entry *entry;
 	int err;
 
-	if (actor == NULL)
+	if (unlikely(actor == NULL))
 		return -ENOMEM;
-	entry.counts = actor->depth == 0 || actor->stack[actor->depth - 1].process->machine != p->machine;
-	entry.task = borrowed(actor, p);
-	if (entry.task == NULL) {
-		err = claim(actor, p, &entry.task);
+	entry = &actor->stack[actor->depth];
+	entry->process = p;
+	entry->run = run;
+	entry->counts = actor->depth == 0 || entry[-1].process->machine != p->machine;
+	entry->task = borrowed(actor, p);
+	entry->owns = entry->task == NULL;
+	if (entry->owns) {
+		err = claim(actor, p, &entry->task);
 		if (err < 0)
 			return err;
-		entry.owns = true;
 	}
-	if (entry.counts)
+	if (entry->counts)
 		wait_acting_begin(&p->machine->kernel->env);
-	push(actor, &entry);
+	push(actor);
 	return 0;
 }
 
@@ -211,14 +224,16 @@ static int enter(struct ksim_process *p, sigjmp_buf *run)
 static void leave_to(unsigned depth)
 {
 	while (self->depth > depth) {
-		struct entry entry = self->stack[--self->depth];
+		const struct entry *entry = &self->stack[--self->depth];
 		/* task_leave may free the process's TLBs, but the process itself lives until its machine ends. */
-		struct env *env = &entry.process->machine->kernel->env;
+		struct env *env = &entry->process->machine->kernel->env;
+		bool counts = entry->counts;
 
-		ksim_cpu_self = entry.outer;
-		if (entry.owns)
-			task_leave(entry.task);
-		if (entry.counts)
+		ksim_cpu_self = entry->outer;
+		self->task = self->depth > 0 ? entry[-1].task : NULL;
+		if (entry->owns)
+			task_leave(entry->task);
+		if (counts)
 			wait_acting_end(env);
 	}
 }
@@ -233,7 +248,7 @@ static void enter_or_abort(struct ksim_process *p)
 	end_export(p->kernel, &end);
 	if (err == -ESRCH)
 		machine_abort("entered a process that has ended: %s", end.text);
-	machine_abort("cannot enter %s (%u): %s", p->kernel->owner.name, p->kernel->owner.id, strerror(-err));
+	machine_abort("cannot enter %s (%u): %s", p->kernel->owner.name, p->kernel->owner.id, strerrordesc_np(-err));
 }
 
 void ksim_enter(struct ksim_process *p)
@@ -243,7 +258,7 @@ void ksim_enter(struct ksim_process *p)
 
 void ksim_leave(void)
 {
-	if (self == NULL || self->depth == 0)
+	if (self->depth == 0)
 		machine_abort("ksim_leave: this thread acts as no process");
 	leave_to(self->depth - 1);
 }
@@ -296,14 +311,19 @@ int ksim_run(struct ksim_process *p, int (*fn)(void *), void *arg, struct ksim_e
 bool acting_call(struct ksim_process *p, struct task *task, int (*fn)(void *), void *arg, int *result)
 {
 	struct actor *actor = actor_ready();
-	struct entry entry = { .process = p, .task = task, .owns = true, .counts = true };
 	sigjmp_buf run;
 
 	if (actor == NULL)
 		machine_abort("a thread of %s has no memory to act", p->kernel->owner.name);
 	actor->kind = TASK_ACTOR_OURS;
-	entry.run = &run;
-	push(actor, &entry);
+	actor->stack[actor->depth] = (struct entry){
+		.process = p,
+		.task = task,
+		.run = &run,
+		.owns = true,
+		.counts = true,
+	};
+	push(actor);
 	return call_or_unwind(&run, fn, arg, result);
 }
 

@@ -65,7 +65,7 @@ int machine_config(const struct ksim_config *config, size_t size, struct ksim_co
 	memset(out, 0, sizeof(*out));
 	if (config != NULL)
 		memcpy(out, config, MIN(size, sizeof(*out)));
-	for (size_t i = sizeof(*out); i < size; i++)
+	for (size_t i = sizeof(*out); config != NULL && i < size; i++)
 		if (bytes[i] != 0)
 			return -E2BIG;
 	return fill_defaults(out);
@@ -75,6 +75,26 @@ int machine_config(const struct ksim_config *config, size_t size, struct ksim_co
 
 /* Of processes of all machines: what tells a handle from an older one at the same address. */
 static uint64_t last_number;
+
+/* Who forked a process; NULL: nobody, or one who has ended meanwhile. */
+static struct ksim_process *parent_of(struct ctx *ctx, struct process *process)
+{
+	struct process *parent;
+
+	mutex_lock(ctx, &process->kernel->lock);
+	parent = process->parent;
+	mutex_unlock(ctx, &process->kernel->lock);
+	return process_handle(parent);
+}
+
+static int lab_process_born(struct ctx *ctx, struct ksim_process *handle)
+{
+	const struct machine_parts *parts = handle->machine->parts;
+
+	if (parts->lab.process_born == NULL)
+		return 0;
+	return parts->lab.process_born(handle, parent_of(ctx, handle->kernel));
+}
 
 static int process_born(struct ctx *ctx, struct process *process)
 {
@@ -90,19 +110,32 @@ static int process_born(struct ctx *ctx, struct process *process)
 	LIST_INIT(&handle->threads);
 	process->sim = handle;
 	err = m->parts->cpu.process_born(ctx, handle);
-	if (err < 0) {
-		process->sim = NULL;
-		kmem_free(ctx->env, handle, sizeof(*handle));
-	}
+	if (err < 0)
+		goto undo_handle;
+	err = lab_process_born(ctx, handle);
+	if (err < 0)
+		goto undo_cpu;
+	return 0;
+
+undo_cpu:
+	m->parts->cpu.process_gone(ctx, handle);
+undo_handle:
+	process->sim = NULL;
+	kmem_free(ctx->env, handle, sizeof(*handle));
 	return err;
 }
 
 static void process_gone(struct ctx *ctx, struct process *process)
 {
 	struct ksim_process *handle = process_handle(process);
+	const struct machine_parts *parts;
 
-	if (handle != NULL)
-		handle->machine->parts->cpu.process_gone(ctx, handle);
+	if (handle == NULL)
+		return;
+	parts = handle->machine->parts;
+	parts->cpu.process_gone(ctx, handle);
+	if (parts->lab.process_gone != NULL)
+		parts->lab.process_gone(handle);
 }
 
 static void process_freed(struct env *env, struct process *process)

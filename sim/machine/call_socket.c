@@ -155,7 +155,7 @@ ssize_t ksim_send_fds(int sock, const void *data, size_t len, const int *fds, si
 	int err;
 
 	if (bytes > 0) {
-		memset(&control, 0, sizeof(control));
+		memset(&control, 0, CMSG_SPACE(bytes));
 		control.header = (struct cmsghdr){
 			.cmsg_len = CMSG_LEN(bytes),
 			.cmsg_level = SOL_SOCKET,

@@ -23,8 +23,12 @@ struct machine_parts {
 		void (*task_kicked)(struct ctx *ctx, struct task *task);
 	} cpu;
 	struct {
-		/** Attach what the config asks for; the kernel exists, no process does. 0 or -ENOMEM */
+		/** Attach what the config asks for; the kernel exists, no process does. 0, -ENOMEM, -EINVAL */
 		int (*attach)(struct ksim_machine *m);
+		/** A process is born, which nothing but this can fail now; parent: who forked it, or NULL. 0 or -ENOMEM. May be NULL. */
+		int (*process_born)(struct ksim_process *process, struct ksim_process *parent);
+		/** It has ended. May be NULL. */
+		void (*process_gone)(struct ksim_process *process);
 		/** Before the kernel is destroyed. @return things of the kernel still held, each printed */
 		int (*detach)(struct ksim_machine *m);
 	} lab;
@@ -57,6 +61,8 @@ struct ksim_process {
 	bool started;                        /* a  ksim_start has been called */
 	LIST_HEAD(, machine_thread) threads; /* l  not joined yet */
 	void *cpu;                           /* of cpu: its TLBs */
+	void *policy;                        /* of lab: which of its calls are refused */
+	void *trace;                         /* of lab: where its calls are written to */
 };
 
 static inline struct ksim_process *process_handle(const struct process *process)

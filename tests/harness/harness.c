@@ -97,13 +97,16 @@ static void fail(const char *file, int line, const char *text)
 	harness_report_failure(file, line, text);
 }
 
-void harness_check(const char *file, int line, bool leave_test, const char *expr, bool passed)
+void harness_check(const char *file, int line, const char *expr, bool passed)
 {
-	if (passed)
-		return;
+	if (!passed)
+		fail(file, line, expr);
+}
+
+void harness_require_failed(const char *file, int line, const char *expr)
+{
 	fail(file, line, expr);
-	if (leave_test)
-		leave(HARNESS_FAILED);
+	leave(HARNESS_FAILED);
 }
 
 void harness_check_msg(const char *file, int line, bool leave_test, const char *expr, bool passed, const char *fmt, ...)
@@ -209,12 +212,10 @@ void harness_check_memeq(const char *file, int line, const char *expr, const voi
 	}
 }
 
-void harness_setup(const char *file, int line, const char *expr, bool held)
+void harness_setup_failed(const char *file, int line, const char *expr)
 {
 	int err = errno;
 
-	if (held)
-		return;
 	snprintf(run.reason, sizeof(run.reason), "%s does not hold at %s:%d, errno %d (%s)", expr, file, line, err,
 	         errno_name(err) != NULL ? errno_name(err) : "none");
 	leave(HARNESS_BROKEN);

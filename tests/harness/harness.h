@@ -48,7 +48,7 @@ bool harness_failed(void);
 const char *harness_test_name(void);
 
 /** An EXPECT, a REQUIRE and so on in their function form; `leave` = leave the test after a failure. */
-void harness_check(const char *file, int line, bool leave, const char *expr, bool passed);
+void harness_check(const char *file, int line, const char *expr, bool passed);
 void harness_check_msg(const char *file, int line, bool leave, const char *expr, bool passed, const char *fmt, ...)
 	HARNESS_PRINTF(6, 7);
 void harness_check_eq(const char *file, int line, bool leave, const char *actual_expr, const char *expected_expr,
@@ -57,10 +57,11 @@ void harness_check_streq(const char *file, int line, const char *expr, const cha
 void harness_check_memeq(const char *file, int line, const char *expr, const void *actual, const void *expected,
                          size_t len_bytes);
 void harness_check_fails(const char *file, int line, const char *expr, long long result, int err, int expected_err);
-void harness_setup(const char *file, int line, const char *expr, bool held);
+_Noreturn void harness_require_failed(const char *file, int line, const char *expr);
+_Noreturn void harness_setup_failed(const char *file, int line, const char *expr);
 _Noreturn void harness_skip(const char *fmt, ...) HARNESS_PRINTF(1, 2);
 
-#define EXPECT(cond)          harness_check(__FILE__, __LINE__, false, #cond, !!(cond))
+#define EXPECT(cond)          harness_check(__FILE__, __LINE__, #cond, !!(cond))
 #define EXPECT_MSG(cond, ...) harness_check_msg(__FILE__, __LINE__, false, #cond, !!(cond), __VA_ARGS__)
 #define EXPECT_EQ(actual, expected) \
 	harness_check_eq(__FILE__, __LINE__, false, #actual, #expected, (long long)(actual), (long long)(expected))
@@ -76,12 +77,13 @@ _Noreturn void harness_skip(const char *fmt, ...) HARNESS_PRINTF(1, 2);
 		harness_check_fails(__FILE__, __LINE__, #call, harness_result, *harness_errno(), (expected_errno)); \
 	} while (0)
 
-#define REQUIRE(cond)          harness_check(__FILE__, __LINE__, true, #cond, !!(cond))
+/* Seen whole by the compiler and by the static analysers: after these the condition holds. */
+#define REQUIRE(cond)          ((cond) ? (void)0 : harness_require_failed(__FILE__, __LINE__, #cond))
 #define REQUIRE_MSG(cond, ...) harness_check_msg(__FILE__, __LINE__, true, #cond, !!(cond), __VA_ARGS__)
 #define REQUIRE_EQ(actual, expected) \
 	harness_check_eq(__FILE__, __LINE__, true, #actual, #expected, (long long)(actual), (long long)(expected))
 
-#define SETUP(cond) harness_setup(__FILE__, __LINE__, #cond, !!(cond))
+#define SETUP(cond) ((cond) ? (void)0 : harness_setup_failed(__FILE__, __LINE__, #cond))
 #define SKIP(...)   harness_skip(__VA_ARGS__)
 
 int *harness_errno(void);

@@ -39,8 +39,11 @@ TEST(bitmap, find_agrees_with_slow_model_at_every_length)
 	uint64_t map[4], state = 1;
 
 	for (size_t nbits = 0; nbits <= 200; nbits += 7) {
-		for (size_t i = 0; i < 4; i++)
-			map[i] = bed_random(&state) & bed_random(&state) & bed_random(&state);
+		for (size_t i = 0; i < 4; i++) {
+			map[i] = bed_random(&state);
+			map[i] &= bed_random(&state);
+			map[i] &= bed_random(&state);
+		}
 		compare_all(map, nbits);
 		for (size_t i = 0; i < 4; i++)
 			map[i] = ~map[i];

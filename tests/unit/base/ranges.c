@@ -392,3 +392,29 @@ TEST(ranges, overlap_and_missing_spare_abort)
 	model_fini(m);
 	free(m);
 }
+
+/*
+ * In front of every leaf of a tree whose leaves are all full, at three levels: the newcomer finds no room on its left,
+ * so each leaf splits where it begins.
+ */
+TEST(ranges, insertions_in_front_of_full_leaves_split_them_where_they_begin)
+{
+	enum { FULL = 800, LEAF = 16 };
+	static const unsigned strides[] = { LEAF, 1, LEAF + 1 };
+	static struct model m;
+
+	for (size_t s = 0; s < ARRAY_SIZE(strides); s++) {
+		model_init(&m, 1);
+		for (uint64_t i = 0; i < FULL; i++) {
+			give(&m, 1);
+			insert(&m, 20 * i, 20 * i + 5);
+		}
+		SETUP(m.tree.height == 3);
+		for (uint64_t i = strides[s]; i < FULL && m.n < RANGES_MAX; i += strides[s]) {
+			give(&m, 1);
+			insert(&m, 20 * i - 7, 20 * i - 5);
+			check(&m);
+		}
+		model_fini(&m);
+	}
+}

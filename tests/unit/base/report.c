@@ -41,6 +41,53 @@ TEST(check, broken_invariant_without_caller_is_reported_too)
 	expect_abort(break_without_caller, NULL, "ksim: broken invariant: an argument is given: arg (nil) at ");
 }
 
+static void break_in_a_file_of_its_own(void *arg)
+{
+	struct bed *bed = arg;
+
+	bed->ctx.call = NULL;
+	check_failed(&bed->ctx, "I2", "place.c", 7, "no more");
+}
+
+TEST(check, broken_invariant_outside_any_call_says_so_and_a_short_path_stays)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	expect_abort(break_in_a_file_of_its_own, &bed,
+	             "ksim: broken invariant: I2: no more [machine (0), in no call] at place.c:7\n");
+	bed_close(&bed);
+}
+
+static void break_of_nobody(void *arg)
+{
+	struct bed *bed = arg;
+
+	bed->ctx.owner = NULL;
+	check_failed(&bed->ctx, "I3", "a/b/c/d.c", 8, "x");
+}
+
+TEST(check, broken_invariant_of_nobody_names_the_place_alone)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	expect_abort(break_of_nobody, &bed, "ksim: broken invariant: I3: x at b/c/d.c:8\n");
+	bed_close(&bed);
+}
+
+static void break_unheard(void *arg)
+{
+	(void)arg;
+	close(STDERR_FILENO);
+	KSIM_ASSERT(NULL, arg != NULL, "somebody listens", "nobody");
+}
+
+TEST(check, broken_invariant_aborts_also_where_nobody_hears_it)
+{
+	expect_abort(break_unheard, NULL, "");
+}
+
 struct lines {
 	unsigned n;
 	char text[4][64];
@@ -119,6 +166,27 @@ TEST(env, say_without_hook_goes_to_standard_error)
 	bed_open(&bed);
 	aborts_run(say_to_stderr, &bed, text, sizeof(text), &status);
 	EXPECT_MSG(strstr(text, "first\nsecond\n") != NULL, "it said: %s", text);
+	bed_close(&bed);
+}
+
+static void say_lines_to_stderr(void *arg)
+{
+	struct bed *bed = arg;
+
+	env_say(&bed->env, "%s", "");
+	env_say(&bed->env, "whole\n");
+	env_say(&bed->env, "%s", "");
+}
+
+TEST(env, say_of_nothing_writes_nothing_and_a_line_is_not_ended_twice)
+{
+	struct bed bed;
+	char text[4096];
+	int status;
+
+	bed_open(&bed);
+	aborts_run(say_lines_to_stderr, &bed, text, sizeof(text), &status);
+	EXPECT_STREQ(text, "whole\n");
 	bed_close(&bed);
 }
 

@@ -184,7 +184,7 @@ TEST(uio, string_without_NUL_in_size_fails_ENAMETOOLONG)
  */
 static void move_split(struct user_bed *b, size_t i, size_t j, size_t good, size_t chunk, bool out)
 {
-	uint8_t head[BYTES], tail[BYTES], kernel[BYTES] = { 0 }, pattern[BYTES];
+	uint8_t head[BYTES] = { 0 }, tail[BYTES] = { 0 }, kernel[BYTES] = { 0 }, pattern[BYTES];
 	const struct uio_seg segs[] = { { uptr_from(head), i },
 		                        { uptr_from(NULL), 0 },
 		                        { uptr_user(USER_AT), j - i },
@@ -195,8 +195,6 @@ static void move_split(struct user_bed *b, size_t i, size_t j, size_t good, size
 	for (size_t k = 0; k < BYTES; k++)
 		pattern[k] = (uint8_t)(k + 1);
 	memcpy(kernel, pattern, out ? BYTES : 0);
-	memset(head, 0, sizeof(head));
-	memset(tail, 0, sizeof(tail));
 	memset(b->memory, 0, BYTES);
 	if (!out) {
 		memcpy(head, pattern, i);
@@ -290,4 +288,14 @@ TEST(rawcopy, copies_and_zeros_at_every_alignment_and_length)
 			}
 		}
 	}
+}
+
+TEST(uio, string_that_runs_off_the_end_of_user_space_fails_EFAULT)
+{
+	struct user_bed *b = user_bed_open();
+	char to[8];
+
+	EXPECT_EQ(copy_in_string(&b->bed.ctx, to, uptr_user(UINT64_C(1) << 47), sizeof(to)), -EFAULT);
+	EXPECT_EQ(b->calls, 0);
+	user_bed_close(b);
 }

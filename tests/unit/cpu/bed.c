@@ -32,7 +32,7 @@ static const struct machine_parts parts = {
 		.task_gone = cpu_task_gone,
 		.task_kicked = cpu_task_kicked,
 	},
-	.lab = { attach, detach },
+	.lab = { .attach = attach, .detach = detach },
 };
 
 /* ---- life ---- */
@@ -147,6 +147,11 @@ struct tlb *bed_tlb(void)
 	return tlb_of(acting_task()->cpu);
 }
 
+uint64_t bed_misses(void)
+{
+	return bed_tlb()->task->counts.n[EVENT_TLB_MISS];
+}
+
 struct ksim_tlb_entry *bed_entry(ksim_addr addr)
 {
 	return ksim_tlb_entry_(ksim_cpu_self, addr);
@@ -167,7 +172,7 @@ bool tlb_is_empty(const struct tlb *tlb)
 	size_t n = tlb->cpu.index_mask / sizeof(struct ksim_tlb_entry) + 1;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct ksim_tlb_entry *e = &tlb->cpu.entries[i];
+		const struct ksim_tlb_entry *e = &tlb->entries[i];
 
 		if (e->read_tag != TLB_INVALID || e->write_tag != TLB_INVALID)
 			return false;

@@ -51,6 +51,8 @@ ksim_addr bed_two_pages(int first_prot, int second_prot);
 
 /** The acting task's TLB, and its entry for an address. */
 struct tlb *bed_tlb(void);
+/** How often it has missed. */
+uint64_t bed_misses(void);
 struct ksim_tlb_entry *bed_entry(ksim_addr addr);
 /** Whether the acting task would hit. */
 bool hits_read(ksim_addr addr);

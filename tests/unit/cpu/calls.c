@@ -50,10 +50,10 @@ static void hit_body(struct bed *b)
 
 	(void)b;
 	ksim_store64(at, 1);
-	misses = bed_tlb()->misses;
+	misses = bed_misses();
 	for (unsigned i = 0; i < 100; i++)
 		ksim_store64(at + 8, ksim_load64(at) + i);
-	EXPECT_EQ(bed_tlb()->misses, misses);
+	EXPECT_EQ(bed_misses(), misses);
 	EXPECT_EQ(ksim_load64(at + 8), 100);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "host/kmem.h"
 #include "host/wait.h"
 
 enum { BED_PROCESSES = 8, BED_SAID_BYTES = 2048 };
@@ -76,7 +77,7 @@ static inline void bed_close(struct bed *bed)
 	EXPECT_EQ(bed->waits.timed, 0);
 	EXPECT_EQ(bed->waits.acting, 0);
 	EXPECT_EQ(bed->waits.holds, 0);
-	EXPECT_EQ(bed->env.kmem_count, 0);
+	EXPECT_EQ(kmem_count(&bed->env), 0);
 	for (int i = 0; i < BED_PROCESSES; i++) {
 		EXPECT_EQ(bed->processes[i].ctx.held, 0);
 		waiter_fini(&bed->processes[i].waiter);

@@ -4,6 +4,7 @@
  */
 #include "host/lock.h"
 
+#include "host/barrier.h"
 #include "unit/aborts.h"
 #include "unit/host/bed.h"
 
@@ -120,6 +121,13 @@ static struct {
 	unsigned by_mutex, by_rwlock, by_word;
 } counters;
 
+/* So that the others get tired of spinning and sleep. */
+static void now_and_then_tarry(int i)
+{
+	if (i % 64 == 0)
+		host_yield();
+}
+
 static int add(struct bed_process *p)
 {
 	unsigned torn = 0;
@@ -127,12 +135,15 @@ static int add(struct bed_process *p)
 	for (int i = 0; i < ADDITIONS; i++) {
 		mutex_lock(&p->ctx, &counters.mutex);
 		counters.by_mutex++;
+		now_and_then_tarry(i);
 		mutex_unlock(&p->ctx, &counters.mutex);
 		rwlock_write(&p->ctx, &counters.rwlock);
 		counters.by_rwlock++;
+		now_and_then_tarry(i + 1);
 		rwlock_write_unlock(&p->ctx, &counters.rwlock);
 		rwlock_read(&p->ctx, &counters.rwlock);
 		torn += counters.by_rwlock == 0;
+		now_and_then_tarry(i + 2);
 		rwlock_read_unlock(&p->ctx, &counters.rwlock);
 		spin_lock(&p->ctx, &counters.word, RANK_PT_LEAF);
 		counters.by_word++;
@@ -141,14 +152,14 @@ static int add(struct bed_process *p)
 	return (int)torn;
 }
 
-TEST(lock, every_kind_excludes)
+static void add_together(struct mutex mutex, struct rwlock rwlock)
 {
 	struct bed bed;
 
 	bed_open(&bed);
 	memset(&counters, 0, sizeof(counters));
-	mutex_init(&counters.mutex, RANK_OBJECT);
-	rwlock_init(&counters.rwlock, RANK_MM_MAP);
+	counters.mutex = mutex;
+	counters.rwlock = rwlock;
 	for (int i = 0; i < THREADS; i++)
 		bed_start(&bed, i, add);
 	for (int i = 0; i < THREADS; i++)
@@ -158,5 +169,45 @@ TEST(lock, every_kind_excludes)
 	EXPECT_EQ(counters.by_word, THREADS * ADDITIONS);
 	rwlock_fini(&counters.rwlock);
 	mutex_fini(&counters.mutex);
+	bed_close(&bed);
+}
+
+TEST(lock, every_kind_excludes)
+{
+	add_together((struct mutex){ .rank = RANK_OBJECT }, (struct rwlock){ .rank = RANK_MM_MAP });
+}
+
+/* What is used where a tool watches, and in part everywhere. */
+TEST(lock, every_kind_excludes_as_the_hosts_locks)
+{
+	add_together((struct mutex){ .rank = RANK_OBJECT, .posix = true, .lock = PTHREAD_MUTEX_INITIALIZER },
+	             (struct rwlock){ .rank = RANK_MM_MAP, .posix = true, .lock = PTHREAD_RWLOCK_INITIALIZER });
+}
+
+static void end_a_held_mutex(void *arg)
+{
+	struct bed *bed = arg;
+	struct mutex m = { .rank = RANK_INODE };
+
+	mutex_lock(&bed->ctx, &m);
+	mutex_fini(&m);
+}
+
+static void end_a_held_rwlock(void *arg)
+{
+	struct bed *bed = arg;
+	struct rwlock l = { .rank = RANK_MM_MAP };
+
+	rwlock_read(&bed->ctx, &l);
+	rwlock_fini(&l);
+}
+
+TEST(lock, one_that_ends_while_it_is_held_aborts)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	expect_abort(end_a_held_mutex, &bed, "a lock ends released: 'inode'");
+	expect_abort(end_a_held_rwlock, &bed, "a lock ends released: 'mm map'");
 	bed_close(&bed);
 }

@@ -35,13 +35,13 @@ TEST(kmem, objects_are_zeroed_and_accounted)
 	EXPECT_EQ((uintptr_t)b % 64, 0);
 	EXPECT_MEMEQ(a, zeros, 300);
 	EXPECT_MEMEQ(b, zeros, 300);
-	EXPECT_EQ(bed.env.kmem_count, 2);
-	EXPECT_EQ(bed.env.kmem_bytes, 600);
+	EXPECT_EQ(kmem_count(&bed.env), 2);
+	EXPECT_EQ(kmem_bytes(&bed.env), 600);
 	kmem_free(&bed.env, a, 300);
 	kmem_free(&bed.env, b, 300);
 	kmem_free(&bed.env, NULL, 300);
-	EXPECT_EQ(bed.env.kmem_count, 0);
-	EXPECT_EQ(bed.env.kmem_bytes, 0);
+	EXPECT_EQ(kmem_count(&bed.env), 0);
+	EXPECT_EQ(kmem_bytes(&bed.env), 0);
 	bed_close(&bed);
 }
 
@@ -57,10 +57,10 @@ TEST(kmem, planned_failure_gives_NULL_and_accounts_nothing)
 	a = kmem_alloc(&bed.ctx, 8);
 	EXPECT(a != NULL);
 	EXPECT(kmem_alloc_aligned(&bed.ctx, 8, 64) == NULL);
-	EXPECT_EQ(bed.env.kmem_count, 1);
+	EXPECT_EQ(kmem_count(&bed.env), 1);
 	left = 0;
 	EXPECT(kmem_alloc(&bed.ctx, 8) == NULL);
-	EXPECT_EQ(bed.env.kmem_bytes, 8);
+	EXPECT_EQ(kmem_bytes(&bed.env), 8);
 	kmem_free(&bed.env, a, 8);
 	bed_close(&bed);
 }

@@ -117,7 +117,7 @@ static inline void bed_open(struct bed *bed)
 	actor_open(bed, &bed->bob, 2, "bob");
 	/* Everyone sleeps only while the test's own thread is there to wake it: no deadlock unless a test wants one. */
 	wait_hold(&bed->env);
-	bed->kmem_count = bed->env.kmem_count;
+	bed->kmem_count = kmem_count(&bed->env);
 }
 
 static inline void bed_complain(void *arg, const char *text)
@@ -174,8 +174,8 @@ static inline void bed_close(struct bed *bed)
 	bed_expect_empty(bed);
 	EXPECT_EQ(bed_total(bed, CENSUS_FD), 0);
 	names_destroy(&bed->env);
-	EXPECT_EQ(bed->env.kmem_count, 0);
-	EXPECT_EQ(bed->env.kmem_bytes, 0);
+	EXPECT_EQ(kmem_count(&bed->env), 0);
+	EXPECT_EQ(kmem_bytes(&bed->env), 0);
 	wait_release(&bed->env);
 	wait_registry_fini(&bed->waits);
 	owner_fini(&bed->env.owners, &bed->bob.owner, &bed->env.self);
@@ -301,7 +301,7 @@ struct received {
 static inline ssize_t bed_recv_fds(struct actor *actor, struct file *file, size_t n, size_t room, int flags,
                                    struct received *got)
 {
-	struct control control;
+	struct control control = { .len = 0 };
 	struct uio uio;
 	struct unix_msg msg = {
 		.uio = &uio,

@@ -272,8 +272,8 @@ static struct counts count(struct bed *bed)
 	bed_drain(bed);
 	return (struct counts){
 		bed_total(bed, CENSUS_SOCKET), bed_total(bed, CENSUS_MESSAGE), bed_total(bed, CENSUS_FILE),
-		bed_total(bed, CENSUS_INODE),  bed_total(bed, CENSUS_FD),      bed->env.kmem_count,
-		bed->env.kmem_bytes,
+		bed_total(bed, CENSUS_INODE),  bed_total(bed, CENSUS_FD),      kmem_count(&bed->env),
+		kmem_bytes(&bed->env),
 	};
 }
 

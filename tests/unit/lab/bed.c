@@ -18,6 +18,8 @@ static const struct machine_parts parts = {
 	.lab = {
 		.attach = lab_attach,
 		.detach = lab_detach,
+		.process_born = policy_process_born,
+		.process_gone = policy_process_gone,
 	},
 };
 

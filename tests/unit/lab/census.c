@@ -4,6 +4,8 @@
  */
 #include "bed.h"
 
+#include <stdlib.h>
+
 static bool is_same(const struct ksim_census *a, const struct ksim_census *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;
@@ -11,7 +13,7 @@ static bool is_same(const struct ksim_census *a, const struct ksim_census *b)
 
 TEST(census, counts_what_a_process_makes)
 {
-	struct ksim_census before, after;
+	struct ksim_census before = { 0 }, after = { 0 };
 	struct ksim_process *p;
 	int fd, ends[2];
 	struct bed bed;
@@ -43,7 +45,7 @@ TEST(census, counts_what_a_process_makes)
 
 TEST(census, a_touched_page_needs_tables_that_count_as_frames)
 {
-	struct ksim_census before, after;
+	struct ksim_census before = { 0 }, after = { 0 };
 	struct ksim_process *p;
 	struct bed bed;
 	ksim_addr map = 0;
@@ -97,6 +99,58 @@ TEST(census, halt_names_what_the_kernel_forgot_and_counts_it)
 	       NULL);
 	EXPECT(strstr(bed.report, "halt: the kernel still holds of kind inode: 1, on the account of machine (0)\n") !=
 	       NULL);
+}
+
+/* Not inlined, see maps.c. */
+static __attribute__((noinline)) char *dump(const struct ksim_machine *m, const struct ksim_process *p)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	SETUP(stream != NULL);
+	EXPECT_EQ(ksim_dump_census(m, p, stream), 0);
+	fclose(stream);
+	return text;
+}
+
+TEST(census, text_has_a_line_for_every_kind)
+{
+	struct ksim_process *p;
+	struct bed bed;
+	int ends[2];
+	char *text;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	ksim_as(p) {
+		ksim_store8(bed_map(bed_memfd("pool", 2), 2), 1);
+		SETUP(ksim_socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+	}
+	text = dump(bed.m, p);
+	EXPECT_STREQ(text, "census of client (2)\n"
+	                   "  frames                    6\n"
+	                   "    for page tables         4\n"
+	                   "  objects                   1\n"
+	                   "  inodes                    3\n"
+	                   "  open files                3\n"
+	                   "  descriptors               3\n"
+	                   "  address spaces            1\n"
+	                   "  mappings                  1\n"
+	                   "  sockets                   2\n"
+	                   "  messages                  0\n"
+	                   "  processes                 1\n"
+	                   "  tasks                     1\n");
+	free(text);
+	text = dump(bed.m, NULL);
+	EXPECT_MSG(strncmp(text,
+	                   "census of the machine\n"
+	                   "  frames                    7\n",
+	                   52) == 0,
+	           "%s", text);
+	EXPECT(strstr(text, "\n  processes                 2\n") != NULL);
+	free(text);
+	bed_halt(&bed);
 }
 
 TEST(check, broken_invariant_is_named_counted_and_mended)

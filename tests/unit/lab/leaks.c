@@ -126,15 +126,149 @@ TEST(leaks, a_received_fd_says_who_opened_the_file)
 	EXPECT_EQ(ksim_leaks(bed.m, client, mark), 0);
 	EXPECT_EQ(ksim_leaks(bed.m, compositor, mark), 1);
 	BED_REPORTED(&bed, "leak: compositor (3) holds fd 1 -> /memfd:pool (deleted), made by recvmsg, opened by "
-	                   "memfd_create of client (2)\n");
+	                   "memfd_create of client (2), came by message 1 of client (2), sent by sendmsg\n");
+	bed_halt(&bed);
+}
+
+TEST(leaks, messages_are_numbered_by_sender_and_a_received_fd_names_the_one_it_came_by)
+{
+	struct ksim_process *client, *compositor;
+	int wl[2], fd = -1, got = -1;
+	struct bed bed;
+	uint64_t mark = 0;
+	size_t nfds = 1;
+	char bytes[8];
+
+	bed_boot(&bed, NULL);
+	client = bed_process(&bed, "client");
+	compositor = bed_process(&bed, "compositor");
+	SETUP(ksim_socketpair_between(client, compositor, SOCK_STREAM, wl) == 0);
+	ksim_as(compositor)
+		EXPECT_EQ(ksim_send(wl[1], "hello", 5, 0), 5);
+	ksim_as(client) {
+		EXPECT_EQ(ksim_write(wl[0], "ab", 2), 2);
+		EXPECT_EQ(ksim_send(wl[0], "cd", 2, 0), 2);
+		fd = bed_memfd("pool", 1);
+		EXPECT_EQ(ksim_send_fds(wl[0], "e", 1, &fd, 1), 1);
+		EXPECT_EQ(ksim_send_fds(wl[0], "f", 1, &fd, 1), 1);
+		EXPECT_EQ(ksim_close(fd), 0);
+	}
+	mark = ksim_mark(bed.m);
+	ksim_as(compositor)
+		EXPECT_EQ(ksim_recv_fds(wl[1], bytes, 5, &got, &nfds, 0), 5);
+	EXPECT_EQ(ksim_leaks(bed.m, compositor, mark), 1);
+	BED_REPORTED(&bed, "leak: compositor (3) holds fd 1 -> /memfd:pool (deleted), made by recvmsg, opened by "
+	                   "memfd_create of client (2), came by message 3 of client (2), sent by sendmsg\n");
+	EXPECT_EQ(ksim_leaks(bed.m, NULL, 0), 5);
+	EXPECT(strstr(bed.report,
+	              "leak: machine (0) holds queued message 1 of compositor (3), of 5 bytes with 0 fds, made "
+	              "by sendto\n") != NULL);
+	EXPECT(strstr(bed.report,
+	              "leak: machine (0) holds queued message 4 of client (2), of 1 byte with 1 fd, made by "
+	              "sendmsg\n") != NULL);
+	bed.report[0] = '\0';
+	bed_halt(&bed);
+}
+
+TEST(leaks, a_peeked_fd_names_its_message_too)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { .iov_base = (char[4]){ 0 }, .iov_len = 4 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
+	struct ksim_process *p;
+	struct bed bed;
+	int ends[2], fd;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	ksim_as(p) {
+		SETUP(ksim_socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+		fd = bed_memfd("pool", 1);
+		EXPECT_EQ(ksim_send_fds(ends[0], "e", 1, &fd, 1), 1);
+		EXPECT_EQ(ksim_recvmsg(ends[1], &msg, MSG_PEEK), 1);
+	}
+	EXPECT_EQ(ksim_leaks(bed.m, p, 0), 5);
+	EXPECT(strstr(bed.report,
+	              "holds fd 3 -> /memfd:pool (deleted), made by recvmsg, came by message 1 of client (2), "
+	              "sent by sendmsg\n") != NULL);
+	bed.report[0] = '\0';
+	bed_halt(&bed);
+}
+
+TEST(leaks, a_dup_and_a_forked_copy_of_a_received_fd_were_made_by_dup_and_fork)
+{
+	struct ksim_process *client, *compositor, *child;
+	int wl[2], fd = -1, got = -1;
+	size_t nfds = 1;
+	struct bed bed;
+	char byte;
+
+	bed_boot(&bed, NULL);
+	client = bed_process(&bed, "client");
+	compositor = bed_process(&bed, "compositor");
+	SETUP(ksim_socketpair_between(client, compositor, SOCK_STREAM, wl) == 0);
+	ksim_as(client) {
+		fd = bed_memfd("pool", 1);
+		EXPECT_EQ(ksim_send_fds(wl[0], "x", 1, &fd, 1), 1);
+	}
+	ksim_as(compositor) {
+		EXPECT_EQ(ksim_recv_fds(wl[1], &byte, 1, &got, &nfds, 0), 1);
+		EXPECT_EQ(ksim_dup(got), got + 1);
+		EXPECT_EQ(ksim_dup3(got, wl[1], 0), wl[1]);
+		EXPECT_EQ(ksim_close(got), 0);
+	}
+	child = ksim_process_fork(compositor, "child");
+	SETUP(child != NULL);
+	EXPECT_EQ(ksim_leaks(bed.m, compositor, 0), 2);
+	BED_REPORTED(
+		&bed,
+		"leak: compositor (3) holds fd 0 -> /memfd:pool (deleted), made by dup3, opened by memfd_create of "
+		"client (2)\n"
+		"leak: compositor (3) holds fd 2 -> /memfd:pool (deleted), made by dup, opened by memfd_create of "
+		"client (2)\n");
+	EXPECT_EQ(ksim_leaks(bed.m, child, 0), 2);
+	EXPECT(strstr(bed.report,
+	              "leak: child (4) holds fd 2 -> /memfd:pool (deleted), made by process_fork, opened by "
+	              "memfd_create of client (2)\n") != NULL);
+	bed.report[0] = '\0';
+	bed_halt(&bed);
+}
+
+TEST(leaks, a_number_that_is_used_again_forgets_the_message)
+{
+	int ends[2], fd = -1, got = -1;
+	struct ksim_process *p;
+	size_t nfds = 1;
+	struct bed bed;
+	char byte;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	ksim_as(p) {
+		SETUP(ksim_socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+		fd = bed_memfd("pool", 1);
+		EXPECT_EQ(ksim_send_fds(ends[0], "x", 1, &fd, 1), 1);
+		EXPECT_EQ(ksim_recv_fds(ends[1], &byte, 1, &got, &nfds, 0), 1);
+		EXPECT_EQ(ksim_close(got), 0);
+		EXPECT_EQ(bed_memfd("other", 1), got);
+	}
+	EXPECT_EQ(ksim_leaks(bed.m, p, 0), 4);
+	EXPECT(strstr(bed.report, "came by") == NULL);
+	bed.report[0] = '\0';
 	bed_halt(&bed);
 }
 
 TEST(leaks, a_queued_message_is_held_by_its_receiver_and_told_once)
 {
 	/* The receiving socket has two descriptors. */
-	static const char message[] = "leak: compositor (3) holds queued message of 5 bytes with 1 fd from client (2), "
-				      "made by sendmsg\n";
+	static const char message[] =
+		"leak: compositor (3) holds queued message 1 of client (2), of 5 bytes with 1 fd, "
+		"made by sendmsg\n";
 	struct ksim_process *client, *compositor;
 	struct bed bed;
 	uint64_t mark = 0;
@@ -157,7 +291,7 @@ TEST(leaks, a_queued_message_is_held_by_its_receiver_and_told_once)
 	BED_REPORTED(&bed, message);
 	EXPECT_EQ(ksim_leaks(bed.m, NULL, mark), 1);
 	BED_REPORTED(&bed,
-	             "leak: machine (0) holds queued message of 5 bytes with 1 fd from client (2), made by sendmsg\n");
+	             "leak: machine (0) holds queued message 1 of client (2), of 5 bytes with 1 fd, made by sendmsg\n");
 	EXPECT_EQ(ksim_leaks(bed.m, compositor, ksim_mark(bed.m)), 0);
 	bed_halt(&bed);
 }
@@ -181,8 +315,8 @@ TEST(leaks, many_queued_messages_are_all_told)
 			EXPECT_EQ(ksim_send_fds(ends[0], "x", 1, &fd, 1), 1);
 	}
 	EXPECT_EQ(ksim_leaks(bed.m, b, 0), N + 1);
-	for (const char *at = bed.report; (at = strstr(at, "queued message of 1 byte with 1 fd from a (2)")) != NULL;
-	     at++)
+	for (const char *at = bed.report;
+	     (at = strstr(at, " of a (2), of 1 byte with 1 fd, made by sendmsg\n")) != NULL; at++)
 		nlines++;
 	EXPECT_EQ(nlines, N);
 	bed.report[0] = '\0';
@@ -199,6 +333,108 @@ TEST(leaks, a_process_that_has_ended_holds_nothing)
 	ksim_as(p)
 		bed_map(bed_memfd("pool", 1), 1);
 	EXPECT_EQ(ksim_process_end(p, 0), 0);
+	EXPECT_EQ(ksim_leaks(bed.m, p, 0), 0);
+	EXPECT_EQ(ksim_leaks(bed.m, NULL, 0), 0);
+	bed_halt(&bed);
+}
+
+/* ---- processes ---- */
+
+static int end_at_once(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int wait_for_a_byte(void *arg)
+{
+	char byte;
+
+	return (int)ksim_read(*(int *)arg, &byte, 1);
+}
+
+TEST(leaks, a_child_is_held_until_it_has_been_waited_for)
+{
+	struct ksim_process *p;
+	uint64_t mark = 0;
+	struct bed bed;
+	int ends[2];
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	ksim_as(p)
+		SETUP(ksim_socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+	mark = ksim_mark(bed.m);
+	ksim_hold(bed.m);
+	ksim_as(p)
+		EXPECT_EQ(ksim_fork_into(wait_for_a_byte, &ends[1]), 3);
+	EXPECT_EQ(ksim_leaks(bed.m, p, mark), 1);
+	BED_REPORTED(&bed, "leak: client (2) holds process client (3), alive, made by fork\n");
+	EXPECT_EQ(ksim_leaks(bed.m, p, ksim_mark(bed.m)), 0);
+	ksim_as(p) {
+		EXPECT_EQ(ksim_write(ends[0], "x", 1), 1);
+		EXPECT_EQ(ksim_waitpid(3, NULL, 0), 3);
+	}
+	ksim_release(bed.m);
+	EXPECT_EQ(ksim_leaks(bed.m, p, mark), 0);
+	EXPECT_EQ(ksim_leaks(bed.m, NULL, mark), 0);
+	BED_REPORTED(&bed, "");
+	bed_halt(&bed);
+}
+
+TEST(leaks, a_zombie_is_held_by_its_parent)
+{
+	struct ksim_process *p;
+	struct bed bed;
+	uint64_t mark = 0;
+	size_t n;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	mark = ksim_mark(bed.m);
+	ksim_as(p)
+		EXPECT_EQ(ksim_fork_into(end_at_once, NULL), 3);
+	do {
+		bed.report[0] = '\0';
+		n = ksim_leaks(bed.m, NULL, mark);
+	} while (n == 1 && strstr(bed.report, "alive") != NULL);
+	EXPECT_EQ(n, 1);
+	BED_REPORTED(&bed, "leak: client (2) holds process client (3), a zombie, made by fork\n");
+	ksim_as(p)
+		EXPECT_EQ(ksim_wait(NULL), 3);
+	EXPECT_EQ(ksim_leaks(bed.m, p, mark), 0);
+	bed_halt(&bed);
+}
+
+TEST(leaks, an_orphan_is_held_by_init_and_told_when_all_are_asked_for)
+{
+	struct ksim_process *p;
+	struct bed bed;
+	int ends[2];
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	ksim_hold(bed.m);
+	ksim_as(p) {
+		SETUP(ksim_socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+		EXPECT_EQ(ksim_fork_into(wait_for_a_byte, &ends[1]), 3);
+	}
+	EXPECT_EQ(ksim_process_end(p, 0), 0);
+	EXPECT_EQ(ksim_leaks(bed.m, p, 0), 0);
+	EXPECT_EQ(ksim_leaks(bed.m, NULL, 0), 3); /* and its two descriptors */
+	EXPECT(strstr(bed.report, "leak: init (1) holds process client (3), alive, made by fork\n") != NULL);
+	bed.report[0] = '\0';
+	bed_halt(&bed);
+}
+
+TEST(leaks, processes_that_the_bench_made_are_nobodys_leak)
+{
+	struct ksim_process *p;
+	struct bed bed;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	SETUP(ksim_process_fork(p, "child") != NULL);
 	EXPECT_EQ(ksim_leaks(bed.m, p, 0), 0);
 	EXPECT_EQ(ksim_leaks(bed.m, NULL, 0), 0);
 	bed_halt(&bed);

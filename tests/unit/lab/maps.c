@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/pid/maps, byte for byte: proc(5), and what the host's kernel writes.
+ * /proc/pid/maps, byte for byte: proc(5), and what the host's kernel writes; and which frames stand behind it.
  */
 #include "bed.h"
 
@@ -20,12 +20,29 @@ static __attribute__((noinline)) char *dump(const struct ksim_process *p)
 	return text;
 }
 
+/* Only the lines that Linux has. */
+static char *linux_lines(char *text)
+{
+	char *to = text, *next;
+
+	for (char *line = text; *line != '\0'; line = next) {
+		next = strchrnul(line, '\n');
+		next += *next == '\n';
+		if (*line == ' ')
+			continue;
+		memmove(to, line, (size_t)(next - line));
+		to += next - line;
+	}
+	*to = '\0';
+	return text;
+}
+
 TEST(maps, are_written_as_linux_does)
 {
 	const int prots[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_EXEC };
 	struct ksim_process *p;
 	char expected[1024];
-	struct stat st;
+	struct stat st = { 0 };
 	struct bed bed;
 	char *text;
 
@@ -50,8 +67,127 @@ TEST(maps, are_written_as_linux_does)
 	         "7ffffff00000-7ffffff02000 rw-s 00002000 00:01 %-26llu /memfd:pool (deleted)\n"
 	         "7fffffff0000-7fffffff1000 r--s 00000000 00:01 0                          /dev/zero (deleted)\n",
 	         (unsigned long long)st.st_ino);
+	text = linux_lines(dump(p));
+	EXPECT_STREQ(text, expected);
+	free(text);
+	bed_halt(&bed);
+}
+
+static unsigned long long pfn_at(const struct ksim_process *p, ksim_addr addr)
+{
+	struct ksim_translation at;
+
+	SETUP(ksim_translate(p, addr, &at) == 0);
+	return at.pfn.n;
+}
+
+static void check_frames(enum ksim_arch arch)
+{
+	const struct ksim_config config = { .arch = arch };
+	unsigned long long pfn[4];
+	struct ksim_process *p;
+	char expected[512];
+	ksim_addr map = 0;
+	struct stat st = { 0 };
+	struct bed bed;
+	char *text;
+
+	bed_boot(&bed, &config);
+	p = bed_process(&bed, "client");
+	ksim_as(p) {
+		int fd = bed_memfd("wl_shm", 6);
+
+		map = ksim_mmap(0, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 2 * 4096);
+		EXPECT_EQ(ksim_fstat(fd, &st), 0);
+		ksim_store8(map, 1);
+		ksim_store8(map + 4096, 1);
+		ksim_store8(map + 3 * 4096, 1);
+	}
+	for (int i = 0; i < 4; i++)
+		pfn[i] = i == 2 ? 0 : pfn_at(p, map + (ksim_addr)i * 4096);
+	EXPECT_EQ(pfn[1], pfn[0] + 1);
+	/* Pages are those of the file. */
+	snprintf(expected, sizeof(expected),
+	         "%llx-%llx rw-s 00002000 00:01 %-26llu /memfd:wl_shm (deleted)\n"
+	         " pages 2-3 -> pfn %llu-%llu, page 5 -> pfn %llu; 3 of 4 present\n",
+	         (unsigned long long)map, (unsigned long long)map + 4 * 4096, (unsigned long long)st.st_ino, pfn[0],
+	         pfn[1], pfn[3]);
 	text = dump(p);
 	EXPECT_STREQ(text, expected);
+	free(text);
+	bed_halt(&bed);
+}
+
+TEST(maps, tell_which_frames_stand_behind_a_mapping)
+{
+	check_frames(KSIM_ARCH_X86_64);
+	check_frames(KSIM_ARCH_AARCH64);
+}
+
+TEST(maps, tell_zeros_own_copies_and_memory_that_is_shared_until_a_write)
+{
+	const int flags = MAP_PRIVATE | MAP_FIXED, rw = PROT_READ | PROT_WRITE;
+	struct ksim_process *p;
+	struct ksim_end end;
+	char expected[512];
+	struct bed bed;
+	char *text;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	ksim_as(p) {
+		EXPECT(ksim_mmap(0x100000, 5 * 4096, rw, flags | MAP_ANONYMOUS, -1, 0) == 0x100000);
+		EXPECT(ksim_mmap(0x200000, 2 * 4096, rw, flags, bed_memfd("file", 2), 0) == 0x200000);
+		for (unsigned page = 0; page < 3; page++)
+			EXPECT_EQ(ksim_load8(0x100000 + page * 4096), 0);
+		ksim_store8(0x103000, 1);
+		EXPECT_EQ(ksim_load8(0x200000), 0);
+		ksim_store8(0x201000, 1);
+	}
+	text = dump(p);
+	snprintf(expected, sizeof(expected), "\n pages 0-2 -> pfn %llu (zeros), page 3 -> pfn %llu; 4 of 5 present\n",
+	         pfn_at(p, 0x100000), pfn_at(p, 0x103000));
+	EXPECT_MSG(strstr(text, expected) != NULL, "%s in\n%s", expected, text);
+	snprintf(expected, sizeof(expected), "\n page 0 -> pfn %llu, page 1 -> pfn %llu (own copy); 2 of 2 present\n",
+	         pfn_at(p, 0x200000), pfn_at(p, 0x201000));
+	EXPECT_MSG(strstr(text, expected) != NULL, "%s in\n%s", expected, text);
+	free(text);
+	SETUP(ksim_process_fork(p, "child") != NULL);
+	text = dump(p);
+	snprintf(expected, sizeof(expected), "page 3 -> pfn %llu (copy-on-write); 4 of 5", pfn_at(p, 0x103000));
+	EXPECT_MSG(strstr(text, expected) != NULL, "%s in\n%s", expected, text);
+	snprintf(expected, sizeof(expected), "page 1 -> pfn %llu (copy-on-write); 2 of 2", pfn_at(p, 0x201000));
+	EXPECT_MSG(strstr(text, expected) != NULL, "%s in\n%s", expected, text);
+	free(text);
+	ksim_process_status(p, &end);
+	EXPECT(end.alive);
+	bed_halt(&bed);
+}
+
+TEST(maps, of_many_scattered_pages_have_all_of_them_four_in_a_line)
+{
+	enum { PAGES = 700 };
+	struct ksim_process *p;
+	unsigned nruns = 0, nlines = 0;
+	struct bed bed;
+	char *text;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	ksim_as(p) {
+		ksim_addr map = bed_map(bed_memfd("pool", PAGES), PAGES);
+
+		for (unsigned page = 0; page < PAGES; page += 2)
+			ksim_store8(map + page * 4096, 1);
+	}
+	text = dump(p);
+	for (const char *at = text; (at = strstr(at, " -> pfn ")) != NULL; at++)
+		nruns++;
+	for (const char *at = text; (at = strstr(at, "\n page ")) != NULL; at++)
+		nlines++;
+	EXPECT_EQ(nruns, 350);
+	EXPECT_EQ(nlines, 88);
+	EXPECT(strstr(text, "; 350 of 700 present\n") != NULL);
 	free(text);
 	bed_halt(&bed);
 }

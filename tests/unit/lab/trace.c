@@ -3,35 +3,10 @@
  * The trace: which lines come, where, and when. What a line says is syscall_format's, and tested there.
  */
 #include "bed.h"
+#include "sink.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-
-/* A stream in memory. */
-struct sink {
-	FILE *stream;
-	char *text;
-	size_t size;
-};
-
-static void sink_open(struct sink *sink)
-{
-	sink->text = NULL;
-	sink->stream = open_memstream(&sink->text, &sink->size);
-	SETUP(sink->stream != NULL);
-}
-
-static const char *sink_text(struct sink *sink)
-{
-	fflush(sink->stream);
-	return sink->text;
-}
-
-static void sink_close(struct sink *sink)
-{
-	fclose(sink->stream);
-	free(sink->text);
-}
 
 struct lines {
 	char text[4096];
@@ -185,6 +160,38 @@ TEST(trace, long_line_is_not_cut)
 		EXPECT_FAILS(ksim_unlink(path), ENOENT);
 	EXPECT_MSG(strstr(lines.text, "END") != NULL && strstr(lines.text, "ENOENT") != NULL, "it is: %s", lines.text);
 	bed_halt(&bed);
+}
+
+TEST(trace, stream_of_one_process_gets_its_calls_alone_beside_that_of_the_machine)
+{
+	struct ksim_process *a, *b;
+	struct sink all, one;
+	struct bed bed;
+
+	sink_open(&all);
+	sink_open(&one);
+	bed_boot(&bed, NULL);
+	a = bed_process(&bed, "client");
+	b = bed_process(&bed, "compositor");
+	EXPECT_EQ(ksim_trace_process(a, one.stream), 0);
+	ksim_as(a)
+		ksim_getpid();
+	ksim_as(b)
+		ksim_getpid();
+	EXPECT_EQ(ksim_trace(bed.m, all.stream), 0);
+	ksim_as(a)
+		ksim_getppid();
+	EXPECT_EQ(ksim_trace_process(a, NULL), 0);
+	ksim_as(a)
+		ksim_gettid();
+	EXPECT_EQ(ksim_trace(bed.m, NULL), 0);
+	ksim_as(b)
+		ksim_gettid();
+	EXPECT_STREQ(sink_text(&one), "getpid() = 2\ngetppid() = 1\n");
+	EXPECT_STREQ(sink_text(&all), "[2] client getppid() = 1\n[2] client gettid() = 2\n");
+	bed_halt(&bed);
+	sink_close(&all);
+	sink_close(&one);
 }
 
 /* ---- while others run ---- */

@@ -49,7 +49,7 @@ TEST(acting, as_is_left_by_break_continue_return_and_goto)
 	EXPECT(ksim_self() == NULL);
 	ksim_as(p) {
 		times++;
-		continue;
+		continue; /* NOLINT(readability-redundant-control-flow): that it ends the block is the promise */
 	}
 	EXPECT(ksim_self() == NULL);
 	EXPECT_EQ(return_out_of(p), ksim_process_pid(p));

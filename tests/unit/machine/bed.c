@@ -12,7 +12,7 @@
 
 struct blind_cpu {
 	struct ksim_cpu cpu;
-	struct ksim_tlb_entry entry; /* always misses */
+	struct ksim_tlb_entry entry; /* behind it, where the inline code looks: always misses */
 };
 
 static int process_born(struct ctx *ctx, struct ksim_process *process)
@@ -35,7 +35,6 @@ static int task_born(struct ctx *ctx, struct task *task)
 	if (cpu == NULL)
 		return -ENOMEM;
 	cpu->entry = (struct ksim_tlb_entry){ .read_tag = KSIM_TLB_INVALID_, .write_tag = KSIM_TLB_INVALID_ };
-	cpu->cpu.entries = &cpu->entry;
 	task->cpu = cpu;
 	return 0;
 }
@@ -73,7 +72,7 @@ static int detach(struct ksim_machine *m)
 
 static const struct machine_parts parts = {
 	.cpu = { process_born, process_gone, task_born, task_unconcerned, task_gone, task_unconcerned },
-	.lab = { attach, detach },
+	.lab = { .attach = attach, .detach = detach },
 };
 
 /* ---- life ---- */
@@ -193,7 +192,7 @@ struct census census_now(struct ksim_machine *m)
 
 	for (int kind = 0; kind < CENSUS_KIND_COUNT; kind++)
 		census.counts[kind] = owners_total(&m->kernel->env.owners, (enum census_kind)kind);
-	census.kmem_count = m->kernel->env.kmem_count;
+	census.kmem_count = kmem_count(&m->kernel->env);
 	return census;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "bed.h"
 
+#include "host/kmem.h"
+
 #include <stdio.h>
 
 static const enum ksim_arch archs[] = { KSIM_ARCH_X86_64, KSIM_ARCH_AARCH64 };
@@ -107,7 +109,7 @@ static void bed_close(struct bed *b)
 	phys_check(b->env.phys, &report);
 	EXPECT_EQ(phys_free_frames(&b->ctx), phys_total_frames(b->env.phys));
 	phys_destroy(b->env.phys);
-	EXPECT_EQ(b->env.kmem_count, 0);
+	EXPECT_EQ(kmem_count(&b->env), 0);
 	EXPECT_EQ(b->file.refs, 0);
 	EXPECT_EQ(b->ctx.held, 0);
 	owner_fini(&b->env.owners, &b->other, &b->env.self);
@@ -134,7 +136,7 @@ void on_both(void (*body)(struct bed *b))
 
 struct census census_now(struct bed *b)
 {
-	struct census now = { .free_frames = phys_free_frames(&b->ctx), .kmem_count = b->env.kmem_count };
+	struct census now = { .free_frames = phys_free_frames(&b->ctx), .kmem_count = kmem_count(&b->env) };
 
 	for (int kind = 0; kind < CENSUS_KIND_COUNT; kind++)
 		now.kind[kind] = owners_total(&b->env.owners, kind);
@@ -273,11 +275,11 @@ int ld8(struct bed *b, struct mm *mm, ksim_addr addr)
 
 int st8(struct bed *b, struct mm *mm, ksim_addr addr, int value)
 {
-	uint8_t *byte = byte_at(b, mm, addr, ACCESS_WRITE);
+	uint8_t *place = byte_at(b, mm, addr, ACCESS_WRITE);
 
-	if (byte == NULL)
+	if (place == NULL)
 		return -b->fault.signo;
-	*byte = (uint8_t)value;
+	*place = (uint8_t)value;
 	return 0;
 }
 

@@ -76,7 +76,7 @@ void unmapped(struct bed *b, struct mm *mm, ksim_addr addr, uint64_t pages);
 /** The byte, or -signal (b->fault says more). */
 int ld8(struct bed *b, struct mm *mm, ksim_addr addr);
 /** 0 or -signal. */
-int st8(struct bed *b, struct mm *mm, ksim_addr addr, int byte);
+int st8(struct bed *b, struct mm *mm, ksim_addr addr, int value);
 /** Expect an access to run into this, at this very address. */
 void expect_fault(struct bed *b, struct mm *mm, ksim_addr addr, enum access access, int signo, int code);
 

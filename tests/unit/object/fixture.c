@@ -67,8 +67,8 @@ void fixture_close(struct fixture *f)
 	phys_check(f->env.phys, &report);
 	EXPECT_EQ(phys_free_frames(&f->ctx), phys_total_frames(f->env.phys));
 	phys_destroy(f->env.phys);
-	EXPECT_EQ(f->env.kmem_count, 0);
-	EXPECT_EQ(f->env.kmem_bytes, 0);
+	EXPECT_EQ(kmem_count(&f->env), 0);
+	EXPECT_EQ(kmem_bytes(&f->env), 0);
 	EXPECT_EQ(f->ctx.held, 0);
 	free(f->user);
 	owner_fini(&f->env.owners, &f->env.self, NULL);
@@ -97,8 +97,8 @@ struct census census_now(struct fixture *f)
 		.frames = owners_total(&f->env.owners, CENSUS_FRAME),
 		.objects = owners_total(&f->env.owners, CENSUS_OBJECT),
 		.free_frames = phys_free_frames(&f->ctx),
-		.kmem_bytes = f->env.kmem_bytes,
-		.kmem_count = f->env.kmem_count,
+		.kmem_bytes = kmem_bytes(&f->env),
+		.kmem_count = kmem_count(&f->env),
 	};
 }
 

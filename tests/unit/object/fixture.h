@@ -6,6 +6,7 @@
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
+#include "host/kmem.h"
 #include "object/object.h"
 
 #define USER_BASE  UINT64_C(0x10000)

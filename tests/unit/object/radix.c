@@ -128,7 +128,7 @@ TEST(radix, prune_after_removal_of_the_far_pages_gives_their_nodes_and_the_heigh
 	set(&f, &r, 1000000, 10);
 	EXPECT_EQ(r.height, 4);
 	EXPECT_EQ(radix_clear(&r, 1000000).n, 10);
-	EXPECT(f.env.kmem_count > before.kmem_count);
+	EXPECT(kmem_count(&f.env) > before.kmem_count);
 	radix_prune(&f.env, &r);
 	struct census now = census_now(&f);
 
@@ -167,6 +167,28 @@ TEST(radix, reserve_without_memory_fails_ENOMEM_and_prune_undoes_it)
 	EXPECT_EQ(err, 0);
 	EXPECT_MSG(n > 5060 / 64, "%u allocations", n);
 	radix_clear(&r, 5);
+	radix_fini(&f.env, &r);
+	fixture_close(&f);
+}
+
+/* The last slot of the highest level ends at 2^64: what lies behind it is the end, not index 0. */
+TEST(radix, next_behind_the_last_page_of_all_indices_finds_nothing)
+{
+	struct fixture f;
+	struct radix r;
+	uint64_t found = 7;
+	pfn_t pfn;
+
+	fixture_open(&f, RAM);
+	radix_init(&r);
+	set(&f, &r, 5, 6);
+	set(&f, &r, UINT64_MAX << 60, 7);
+	REQUIRE(radix_next(&r, 6, &found, &pfn));
+	EXPECT_EQ(found, UINT64_MAX << 60);
+	EXPECT(!radix_next(&r, found + 1, &found, &pfn));
+	EXPECT(!radix_next(&r, UINT64_MAX, &found, &pfn));
+	radix_clear(&r, 5);
+	radix_clear(&r, UINT64_MAX << 60);
 	radix_fini(&f.env, &r);
 	fixture_close(&f);
 }

@@ -316,3 +316,46 @@ TEST(shmem, last_put_destroys_at_the_drain)
 	expect_same_census(&before, &now);
 	fixture_close(&f);
 }
+
+TEST(shmem, commit_below_a_present_page_makes_every_absent_page)
+{
+	struct fixture f;
+
+	fixture_open(&f, RAM);
+	struct object *object = fixture_object(&f, 10 * PAGE_BYTES);
+
+	store_byte(&f, object, 2 * PAGE_BYTES, 1);
+	store_byte(&f, object, 7 * PAGE_BYTES, 1);
+	REQUIRE_EQ(object_commit(&f.ctx, object, 0, 5 * PAGE_BYTES), 0);
+	EXPECT_EQ(object_pages(&f.ctx, object), 6);
+	for (uint64_t page = 0; page < 10; page++)
+		EXPECT_EQ(byte_of(&f, object, page * PAGE_BYTES), page == 2 || page == 7 ? 1 : page < 5 ? 0 : -1);
+	expect_sound(&f, object);
+	object_put(&f.ctx, object);
+	fixture_close(&f);
+}
+
+TEST(shmem, remove_takes_the_pages_up_to_the_last_wanted_and_says_where_to_go_on)
+{
+	struct fixture f;
+	uint64_t next = 1;
+	pfn_t taken[4];
+	size_t n;
+
+	fixture_open(&f, RAM);
+	struct object *object = fixture_object(&f, 10 * PAGE_BYTES);
+
+	for (uint64_t page = 0; page < 10; page += 3)
+		store_byte(&f, object, page * PAGE_BYTES, 1);
+	mutex_lock(&f.ctx, &object->lock);
+	n = object->ops->remove(&f.ctx, object, &next, 8, taken, ARRAY_SIZE(taken));
+	mutex_unlock(&f.ctx, &object->lock);
+	REQUIRE_EQ(n, 2);
+	EXPECT_EQ(next, 7);
+	while (n > 0)
+		frame_put(&f.ctx, taken[--n]);
+	for (uint64_t page = 0; page < 10; page += 3)
+		EXPECT_EQ(byte_of(&f, object, page * PAGE_BYTES), page == 3 || page == 6 ? -1 : 1);
+	object_put(&f.ctx, object);
+	fixture_close(&f);
+}

@@ -49,23 +49,26 @@ TEST(pgtable, exhausted_ram_is_ENOMEM_and_comes_back)
 
 static struct pt_bed bad;
 
-static void find_beyond(struct bed *bed)
+static void find_beyond(void *arg)
 {
 	struct pt_slot slot;
 
-	(void)bed;
+	(void)arg;
 	pt_find(&bad.pt, PT_SPAN, &slot);
 }
 
-static void ensure_beyond(struct bed *bed)
+static void ensure_beyond(void *arg)
 {
+	struct bed *bed = arg;
 	struct pt_slot slot;
 
 	pt_ensure(&bed->ctx, &bad.pt, UINT64_C(1) << 63, &slot);
 }
 
-static void end_mapped(struct bed *bed)
+static void end_mapped(void *arg)
 {
+	struct bed *bed = arg;
+
 	pt_bed_map(&bad, PAGE_BYTES, PTE_READ);
 	pt_fini(&bed->ctx, &bad.pt);
 }

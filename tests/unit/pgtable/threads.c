@@ -43,6 +43,7 @@ static void *race(void *arg)
 			pt_unlock(&r->ctx, &slot);
 			r->err |= pt_walk(&r->b->pt, addr).bits != pte.bits;
 		}
+		/* NOLINTNEXTLINE(bugprone-posix-return): this -1 is no error number */
 		if (pthread_barrier_wait(r->start) == PTHREAD_BARRIER_SERIAL_THREAD) {
 			EXPECT_EQ(pt_bed_unmap(r->b, 0, PT_SPAN, 0, PT_SPAN), NADDRS * NTHREADS);
 			EXPECT_EQ(r->b->pt.nodes, 1);

@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "host/kmem.h"
 #include "phys/phys.h"
+#include "unit/aborts.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -89,40 +91,11 @@ static inline void bed_close(struct bed *bed)
 	EXPECT_EQ(owners_total(&bed->env.owners, CENSUS_TABLE), 0);
 	phys_destroy(bed->phys);
 	EXPECT(bed->env.phys == NULL);
-	EXPECT_EQ(bed->env.kmem_count, 0);
+	EXPECT_EQ(kmem_count(&bed->env), 0);
 	owner_fini(&bed->env.owners, &bed->bob, &bed->env.self);
 	owner_fini(&bed->env.owners, &bed->alice, &bed->env.self);
 	owner_fini(&bed->env.owners, &bed->env.self, NULL);
 	owners_fini(&bed->env.owners);
-}
-
-/** Run in a child of the host; expect that it aborts, with a report that contains `saying`. */
-static inline void expect_abort(void (*body)(struct bed *), struct bed *bed, const char *saying)
-{
-	char text[4096];
-	size_t len = 0;
-	ssize_t got;
-	int status = 0;
-	int fds[2];
-	pid_t child;
-
-	SETUP(pipe(fds) == 0);
-	child = fork();
-	SETUP(child >= 0);
-	if (child == 0) {
-		signal(SIGABRT, SIG_DFL); /* not what the test program does when it crashes itself */
-		dup2(fds[1], STDERR_FILENO);
-		body(bed);
-		_exit(0);
-	}
-	close(fds[1]);
-	while ((got = read(fds[0], text + len, sizeof(text) - 1 - len)) > 0)
-		len += (size_t)got;
-	close(fds[0]);
-	text[len] = '\0';
-	waitpid(child, &status, 0);
-	EXPECT_MSG(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x, said: %s", (unsigned)status, text);
-	EXPECT_MSG(strstr(text, saying) != NULL, "wanted: %s, said: %s", saying, text);
 }
 
 /** A small generator whose runs repeat. */

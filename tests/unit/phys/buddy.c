@@ -40,6 +40,28 @@ TEST(phys, create_with_bad_size_fails_EINVAL)
 	bed_close(&bed);
 }
 
+/* The end of RAM is aligned to nothing: what is left there goes to the lists in smaller pieces. */
+TEST(phys, block_that_does_not_fit_behind_the_last_one_leaves_every_frame_to_be_had)
+{
+	enum { FRAMES = 23 };
+	pfn_t pfn[FRAMES], block;
+	struct bed bed;
+
+	bed_open(&bed, FRAMES * PAGE_BYTES, true);
+	REQUIRE_EQ(frame_alloc_block(&bed.ctx, FRAME_ANON, 3, 0, &block), 0);
+	EXPECT_EQ(block.n, 8);
+	EXPECT_EQ(frame_alloc_block(&bed.ctx, FRAME_ANON, 3, 0, &pfn[0]), -ENOMEM);
+	bed_check(&bed);
+	EXPECT_EQ(bed.phys->virgin, FRAMES);
+	for (size_t i = 0; i < FRAMES - 1 - 8; i++)
+		REQUIRE_EQ(frame_alloc(&bed.ctx, FRAME_ANON, 0, &pfn[i]), 0);
+	EXPECT_EQ(phys_free_frames(&bed.ctx), 0);
+	for (size_t i = 0; i < FRAMES - 1 - 8; i++)
+		frame_put(&bed.ctx, pfn[i]);
+	put_block(&bed, block, 3);
+	bed_close(&bed);
+}
+
 TEST(phys, smallest_machine_gives_every_frame_but_0)
 {
 	struct bed bed;

@@ -120,8 +120,9 @@ TEST(frame, each_failure_on_purpose_is_ENOMEM_and_takes_nothing)
 	bed_close(&bed);
 }
 
-static void put_twice(struct bed *bed)
+static void put_twice(void *arg)
 {
+	struct bed *bed = arg;
 	pfn_t pfn;
 
 	if (frame_alloc(&bed->ctx, FRAME_ANON, 0, &pfn) != 0)
@@ -130,8 +131,9 @@ static void put_twice(struct bed *bed)
 	frame_put(&bed->ctx, pfn);
 }
 
-static void put_mapped(struct bed *bed)
+static void put_mapped(void *arg)
 {
+	struct bed *bed = arg;
 	pfn_t pfn;
 
 	if (frame_alloc(&bed->ctx, FRAME_ANON, 0, &pfn) != 0)
@@ -140,8 +142,10 @@ static void put_mapped(struct bed *bed)
 	frame_put(&bed->ctx, pfn);
 }
 
-static void get_reserved(struct bed *bed)
+static void get_reserved(void *arg)
 {
+	struct bed *bed = arg;
+
 	frame_get(bed->phys, PFN_NONE);
 }
 

@@ -89,8 +89,9 @@ TEST(poison, address_sanitizer_knows_freed_frames)
 
 static pfn_t stale;
 
-static void write_after_free(struct bed *bed)
+static void write_after_free(void *arg)
 {
+	struct bed *bed = arg;
 	pfn_t pfn;
 
 	sneak((uint8_t *)frame_ptr(bed->phys, stale) + 0x123, 'x');

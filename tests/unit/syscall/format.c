@@ -149,7 +149,7 @@ TEST(format, sockets)
 	CALL(&bed, bind, 0, p(&name), 1);
 	EXPECT_MSG(strncmp(without_inodes(bed.line), "bind(0<socket:[N]>, 0x", 22) == 0, "%s", bed.line);
 	CALL(&bed, getsockname, 0, p(&name), p(&len));
-	EXPECT_LINE(&bed, "getsockname(0<socket:[N]>, {sa_family=AF_UNIX, sun_path=@\"abs-name\"}, [11]) = 0");
+	EXPECT_LINE(&bed, "getsockname(0<socket:[N]>, {sa_family=AF_UNIX, sun_path=@\"abs-name\"}, [110 => 11]) = 0");
 	CALL(&bed, accept, 0, 0, 0);
 	EXPECT_LINE(&bed, "accept(0<socket:[N]>, NULL, NULL) = -1 EINVAL (Invalid argument)");
 	len = sizeof(value);
@@ -299,7 +299,7 @@ TEST(format, a_pointer_of_the_program_to_nowhere_is_shown_as_one)
 /* Every call with arguments of every kind: a line comes out, of any length, into any room. */
 TEST(format, no_argument_breaks_a_line)
 {
-	uint8_t junk[256];
+	uint8_t junk[256] = { 0 };
 	const uint64_t values[] = {
 		0, 1, BAD, MINUS_ONE, INT64_MAX, 100, p(junk), user(NOWHERE), user(NOWHERE + 4090), UINT64_C(1) << 63
 	};
@@ -307,7 +307,6 @@ TEST(format, no_argument_breaks_a_line)
 	char text[4096], small[20];
 
 	bed_open(&bed);
-	memset(junk, 0, sizeof(junk));
 	bed_map(&bed, NOWHERE, 1);
 	for (unsigned call = 0; call < CALL_COUNT; call++) {
 		for (unsigned i = 0; i < ARRAY_SIZE(values) * 6; i++) {

@@ -4,6 +4,8 @@
  */
 #include "bed.h"
 
+#include "host/kmem.h"
+
 #include <stdio.h>
 
 enum { RAM_BYTES = 512 * KSIM_PAGE_SIZE };
@@ -50,8 +52,8 @@ void bed_close(struct bed *bed)
 	phys_check(bed->env.phys, &report);
 	EXPECT_EQ(phys_free_frames(&bed->ctx), phys_total_frames(bed->env.phys));
 	phys_destroy(bed->env.phys);
-	EXPECT_EQ(bed->env.kmem_count, 0);
-	EXPECT_EQ(bed->env.kmem_bytes, 0);
+	EXPECT_EQ(kmem_count(&bed->env), 0);
+	EXPECT_EQ(kmem_bytes(&bed->env), 0);
 	EXPECT_EQ(bed->ctx.held, 0);
 	owner_fini(&bed->env.owners, &bed->child, &bed->env.self);
 	owner_fini(&bed->env.owners, &bed->env.self, NULL);
@@ -74,8 +76,8 @@ struct census census_now(struct bed *bed)
 	for (int kind = 0; kind < CENSUS_KIND_COUNT; kind++)
 		census.counts[kind] = owners_total(&bed->env.owners, kind);
 	census.free_frames = phys_free_frames(&bed->ctx);
-	census.kmem_bytes = bed->env.kmem_bytes;
-	census.kmem_count = bed->env.kmem_count;
+	census.kmem_bytes = kmem_bytes(&bed->env);
+	census.kmem_count = kmem_count(&bed->env);
 	return census;
 }
 

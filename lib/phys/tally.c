@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How many frames are used for what: asked for rarely, so counted then and not on the way.
+ *
+ * One pass over the frames below virgin, in pieces, the lock released in between: what changes meanwhile is seen as it
+ * was or as it is.
+ *
+ * Locking: phys->lock, a piece at a time.
+ */
+#include "phys/phys.h"
+
+enum { PIECE = 4096 };
+
+/* From pfn on. @return where to go on; 0: that was all */
+static uint64_t tally_piece(struct ctx *ctx, struct phys *phys, uint64_t pfn, const uint32_t *owner,
+                            uint64_t count[FRAME_USES])
+{
+	uint64_t end;
+
+	mutex_lock(ctx, &phys->lock);
+	end = MIN(pfn + PIECE, phys->virgin);
+	for (; pfn < end; pfn++) {
+		const struct frame *frame = &phys->frames[pfn];
+
+		enum frame_use use = frame_use(frame);
+
+		if (owner == NULL ||
+		    (use > FRAME_RESERVED && __atomic_load_n(&frame->owner, __ATOMIC_RELAXED) == *owner))
+			count[use]++;
+	}
+	end = pfn < phys->virgin ? pfn : 0;
+	mutex_unlock(ctx, &phys->lock);
+	return end;
+}
+
+void phys_tally(struct ctx *ctx, struct phys *phys, const uint32_t *owner, uint64_t count[FRAME_USES])
+{
+	uint64_t pfn = 0;
+
+	for (int use = 0; use < FRAME_USES; use++)
+		count[use] = 0;
+	do
+		pfn = tally_piece(ctx, phys, pfn, owner, count);
+	while (pfn != 0);
+}

@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Mappings, swept: shared and private, copied on write and by fork, protected, cut, split, replaced; and files that grow
+ * and shrink under them.
+ *
+ * What Linux promises when such a call fails with ENOMEM: mmap(2), munmap(2) and mprotect(2) leave the mappings as they
+ * were, fork(2) makes no child; pwrite(2) may have written a part and then says how much.
+ */
+#include "sweep.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+
+enum { PAGES = 4, BYTES = PAGES * PAGE };
+
+/* What a story's one process has; two of them where two share. */
+struct held {
+	int fd;
+	bool shared; /* another one maps it still */
+	ksim_addr map;
+};
+
+static ksim_addr map_at(ksim_addr at, size_t bytes, int prot, int flags, int fd)
+{
+	return ksim_mmap(at, bytes, prot, flags | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+}
+
+/* One byte a page, its number plus `first`. */
+static void fill(ksim_addr map, int npages, uint8_t first)
+{
+	for (int i = 0; i < npages; i++)
+		ksim_store8(map + (ksim_addr)i * PAGE, (uint8_t)(first + i));
+}
+
+static bool holds(ksim_addr map, int npages, uint8_t first)
+{
+	for (int i = 0; i < npages; i++)
+		if (ksim_load8(map + (ksim_addr)i * PAGE) != (uint8_t)(first + i))
+			return false;
+	return true;
+}
+
+static int make_file(void *arg)
+{
+	struct held *held = arg;
+
+	held->fd = RETRY(ksim_memfd_create("pool", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	MUST(held->fd == 0);
+	MUST(RETRY(ksim_ftruncate(held->fd, BYTES)) == 0);
+	return 0;
+}
+
+static int map_shared(void *arg)
+{
+	struct held *held = arg;
+
+	held->map = RETRY(map_at(0, BYTES, RW, MAP_SHARED, held->fd));
+	MUST(held->map != KSIM_MAP_FAILED);
+	return 0;
+}
+
+static int undo(void *arg)
+{
+	struct held *held = arg;
+
+	MUST(ksim_munmap(held->map, BYTES) == 0);
+	if (held->fd >= 0) {
+		/* Nobody is counted as a writer who could not become one: else EBUSY. */
+		if (!held->shared)
+			MUST(RETRY(ksim_fcntl(held->fd, F_ADD_SEALS, F_SEAL_WRITE)) == 0);
+		MUST(ksim_close(held->fd) == 0);
+	}
+	/* No number stayed reserved. */
+	MUST(RETRY(ksim_memfd_create("last", 0)) == 0);
+	MUST(ksim_close(0) == 0);
+	return 0;
+}
+
+/* A story of one process that ends with what it holds. */
+static int tell_of_one(int (*act)(void *))
+{
+	struct ksim_process *p = story_process("client");
+	struct held held = { .fd = -1 };
+
+	MUST(p != NULL);
+	story_begin();
+	TRY(story_act(p, act, &held));
+	TRY(story_act(p, undo, &held));
+	return story_settled();
+}
+
+/* ---- shared ---- */
+
+static int write_shared(void *arg)
+{
+	struct held *held = arg;
+
+	fill(held->map, PAGES, 10);
+	return 0;
+}
+
+static int read_shared(void *arg)
+{
+	struct held *held = arg;
+
+	MUST(holds(held->map, PAGES, 10));
+	return 0;
+}
+
+static int tell_shared(int (*act)(void *))
+{
+	struct ksim_process *a = story_process("a"), *b = a != NULL ? story_process("b") : NULL;
+	struct held at_a = { .shared = true }, at_b = { .fd = -1 };
+
+	(void)act;
+	MUST(b != NULL);
+	story_begin();
+	TRY(story_act(a, make_file, &at_a));
+	at_b.fd = RETRY(ksim_fd_copy(a, at_a.fd, b));
+	MUST(at_b.fd == 0);
+	TRY(story_act(a, map_shared, &at_a));
+	TRY(story_act(b, map_shared, &at_b));
+	TRY(story_act(a, write_shared, &at_a));
+	TRY(story_act(b, read_shared, &at_b));
+	TRY(story_act(a, undo, &at_a));
+	TRY(story_act(b, undo, &at_b));
+	return story_settled();
+}
+
+TEST(sweep_memory, file_shared_by_two_processes)
+{
+	story_sweep(tell_shared, NULL);
+}
+
+/* ---- private ---- */
+
+static int copy_on_write(void *arg)
+{
+	struct held *held = arg;
+	ksim_addr own;
+
+	TRY(make_file(held));
+	TRY(map_shared(held));
+	own = RETRY(map_at(0, BYTES, RW, MAP_PRIVATE, held->fd));
+	MUST(own != KSIM_MAP_FAILED);
+	fill(held->map, PAGES, 10);
+	MUST(holds(own, PAGES, 10));
+	fill(own, 2, 20);
+	MUST(holds(own, 2, 20) && holds(own + 2 * PAGE, 2, 12) && holds(held->map, PAGES, 10));
+	MUST(ksim_munmap(own, BYTES) == 0);
+	return 0;
+}
+
+TEST(sweep_memory, private_mapping_of_a_file_is_copied_on_write)
+{
+	story_sweep(tell_of_one, copy_on_write);
+}
+
+/* Zeros first, then pages of its own. */
+static int touch_anonymous(void *arg)
+{
+	struct held *held = arg;
+
+	held->fd = -1;
+	held->map = RETRY(map_at(0, BYTES, RW, MAP_PRIVATE, -1));
+	MUST(held->map != KSIM_MAP_FAILED);
+	MUST(ksim_load64(held->map) == 0 && ksim_load64(held->map + 3 * PAGE) == 0);
+	fill(held->map, PAGES, 1);
+	MUST(holds(held->map, PAGES, 1));
+	return 0;
+}
+
+TEST(sweep_memory, anonymous_memory_is_zero_and_then_its_own)
+{
+	story_sweep(tell_of_one, touch_anonymous);
+}
+
+/* ---- fork ---- */
+
+struct family {
+	struct held own, shared;
+};
+
+static int parent_prepares(void *arg)
+{
+	struct family *family = arg;
+
+	TRY(touch_anonymous(&family->own));
+	TRY(make_file(&family->shared));
+	TRY(map_shared(&family->shared));
+	fill(family->shared.map, PAGES, 30);
+	return 0;
+}
+
+static int child_writes(void *arg)
+{
+	struct family *family = arg;
+
+	MUST(holds(family->own.map, PAGES, 1));
+	fill(family->own.map, 2, 70);
+	fill(family->shared.map, PAGES, 40);
+	MUST(holds(family->own.map, 2, 70) && holds(family->own.map + 2 * PAGE, 2, 3));
+	return 0;
+}
+
+static int parent_looks(void *arg)
+{
+	struct family *family = arg;
+
+	MUST(holds(family->own.map, PAGES, 1) && holds(family->shared.map, PAGES, 40));
+	fill(family->own.map, PAGES, 5); /* alone again: in place */
+	MUST(ksim_munmap(family->own.map, BYTES) == 0);
+	return undo(&family->shared);
+}
+
+static int tell_fork(int (*act)(void *))
+{
+	struct ksim_process *parent = story_process("parent"), *child;
+	struct family family = { .own = { .fd = -1 } };
+
+	(void)act;
+	MUST(parent != NULL);
+	story_begin();
+	TRY(story_act(parent, parent_prepares, &family));
+	child = story_fork(parent, "child");
+	MUST(child != NULL);
+	TRY(story_act(child, child_writes, &family));
+	TRY(story_process_ends(child));
+	TRY(story_act(parent, parent_looks, &family));
+	return story_settled();
+}
+
+TEST(sweep_memory, fork_copies_what_is_private_and_shares_the_rest)
+{
+	story_sweep(tell_fork, NULL);
+}
+
+/* ---- cutting and protecting ---- */
+
+static int protect(void *arg)
+{
+	struct held *held = arg;
+	ksim_addr middle;
+
+	TRY(touch_anonymous(held));
+	middle = held->map + PAGE;
+	MUST(RETRY_UNCHANGED(ksim_mprotect(middle, PAGE, PROT_READ), (fill(held->map, PAGES, 1), true)) == 0);
+	MUST(RETRY(ksim_mprotect(held->map + 2 * PAGE, 2 * PAGE, PROT_NONE)) == 0);
+	MUST(holds(held->map, 2, 1));
+	MUST(RETRY_UNCHANGED(ksim_mprotect(held->map, BYTES, RW), holds(held->map, 2, 1)) == 0);
+	MUST(holds(held->map, PAGES, 1));
+	fill(held->map, PAGES, 50);
+	return 0;
+}
+
+TEST(sweep_memory, mprotect_splits_and_joins)
+{
+	story_sweep(tell_of_one, protect);
+}
+
+static bool is_mapped(ksim_addr at)
+{
+	struct ksim_translation found;
+
+	return ksim_translate(ksim_self(), at, &found) == 0;
+}
+
+/* The middle first, which makes one mapping more; then an end; then across the hole. */
+static int cut(void *arg)
+{
+	struct held *held = arg;
+	ksim_addr map;
+
+	TRY(make_file(held));
+	TRY(map_shared(held));
+	map = held->map;
+	fill(map, PAGES, 10);
+	MUST(RETRY_UNCHANGED(ksim_munmap(map + PAGE, PAGE), holds(map, PAGES, 10)) == 0);
+	MUST(is_mapped(map) && !is_mapped(map + PAGE) && holds(map + 2 * PAGE, 2, 12));
+	MUST(RETRY(ksim_munmap(map + 3 * PAGE, PAGE)) == 0);
+	MUST(holds(map + 2 * PAGE, 1, 12) && !is_mapped(map + 3 * PAGE));
+	MUST(RETRY(ksim_munmap(map, 3 * PAGE)) == 0);
+	MUST(!is_mapped(map) && !is_mapped(map + 2 * PAGE));
+	return 0;
+}
+
+TEST(sweep_memory, munmap_of_the_middle_of_an_end_and_across_a_hole)
+{
+	story_sweep(tell_of_one, cut);
+}
+
+/* Over the middle of one, over two at once, over nothing where something stands. */
+static int replace(void *arg)
+{
+	const int fixed = MAP_PRIVATE | MAP_FIXED;
+	struct held *held = arg;
+	ksim_addr map;
+
+	TRY(make_file(held));
+	TRY(map_shared(held));
+	map = held->map;
+	fill(map, PAGES, 10);
+	MUST(RETRY_UNCHANGED(map_at(map + PAGE, PAGE, RW, fixed, -1), holds(map, PAGES, 10)) == map + PAGE);
+	MUST(ksim_load8(map + PAGE) == 0);
+	fill(map + PAGE, 1, 99);
+	MUST(RETRY_UNCHANGED(map_at(map, 2 * PAGE, RW, fixed, held->fd), holds(map + PAGE, 1, 99)) == map);
+	MUST(holds(map, PAGES, 10));
+	MUST(map_at(map + PAGE, PAGE, RW, MAP_PRIVATE | MAP_FIXED_NOREPLACE, -1) == KSIM_MAP_FAILED);
+	MUST(errno == EEXIST);
+	MUST(RETRY(map_at(map, BYTES, RW, MAP_SHARED | MAP_FIXED, held->fd)) == map);
+	MUST(holds(map, PAGES, 10));
+	return 0;
+}
+
+TEST(sweep_memory, mmap_over_what_is_mapped)
+{
+	story_sweep(tell_of_one, replace);
+}
+
+/* Pages are brought in as far as there are frames, and a failure is no failure of mmap's. */
+static int populate(void *arg)
+{
+	struct held *held = arg;
+
+	held->fd = -1;
+	held->map = RETRY(map_at(0, BYTES, RW, MAP_SHARED | MAP_POPULATE, -1));
+	MUST(held->map != KSIM_MAP_FAILED);
+	story.absorbed = true;
+	fill(held->map, PAGES, 1);
+	return 0;
+}
+
+TEST(sweep_memory, shared_anonymous_memory_is_populated)
+{
+	story_sweep(tell_of_one, populate);
+}
+
+/* ---- many, and far apart: trees of mappings, of pages and of tables that need new nodes ---- */
+
+enum { MANY = 70 };
+
+static int map_many(void *arg)
+{
+	struct held *held = arg;
+
+	TRY(make_file(held));
+	TRY(map_shared(held));
+	/* Neighbours differ, so none are joined. */
+	for (int i = 0; i < MANY; i++) {
+		ksim_addr at = 0x10000000 + (ksim_addr)i * PAGE;
+
+		MUST(RETRY(map_at(at, PAGE, i % 2 ? RW : PROT_READ, MAP_PRIVATE | MAP_FIXED, -1)) == at);
+	}
+	MUST(RETRY(ksim_mprotect(0x10000000 + 11 * PAGE, 40 * PAGE, PROT_NONE)) == 0);
+	MUST(RETRY(ksim_munmap(0x10000000 + 5 * PAGE, 60 * PAGE)) == 0);
+	MUST(RETRY(ksim_munmap(0x10000000, MANY * PAGE)) == 0);
+	return 0;
+}
+
+TEST(sweep_memory, many_mappings_come_and_go)
+{
+	story_sweep(tell_of_one, map_many);
+}
+
+static int spread(void *arg)
+{
+	static const ksim_addr places[] = { 0x200000, 0x40000000, 0x8000000000, 0x7ff000000000 };
+	static const off_t pages[] = { 70, 5000, 300000 };
+	struct held *held = arg;
+	char byte = 'x';
+
+	TRY(make_file(held));
+	TRY(map_shared(held));
+	for (int i = 0; i < 4; i++) {
+		MUST(RETRY(map_at(places[i], PAGE, RW, MAP_PRIVATE | MAP_FIXED, -1)) == places[i]);
+		ksim_store8(places[i], 1);
+	}
+	/* Holes in between, where the policy allows them. */
+	for (int i = 0; i < 3; i++) {
+		off_t at = (story.sparse ? pages[i] : 5 + i) * PAGE;
+
+		MUST(RETRY(ksim_pwrite(held->fd, &byte, 1, at)) == 1);
+	}
+	MUST(ksim_ftruncate(held->fd, BYTES) == 0);
+	for (int i = 0; i < 4; i++)
+		MUST(RETRY(ksim_munmap(places[i], PAGE)) == 0);
+	return 0;
+}
+
+TEST(sweep_memory, memory_and_pages_far_apart)
+{
+	story_sweep(tell_of_one, spread);
+}
+
+/* More pages at once than fit on the kernel's stack. */
+static int grow_much(void *arg)
+{
+	struct held *held = arg;
+	off_t bytes = 40 * PAGE;
+
+	TRY(make_file(held));
+	TRY(map_shared(held));
+	MUST(RETRY_UNCHANGED(ksim_ftruncate(held->fd, bytes), ksim_lseek(held->fd, 0, SEEK_END) == BYTES) == 0);
+	MUST(RETRY(ksim_fallocate(held->fd, 0, 0, bytes + 40 * PAGE)) == 0);
+	MUST(ksim_ftruncate(held->fd, BYTES) == 0);
+	return 0;
+}
+
+TEST(sweep_memory, file_grows_by_many_pages)
+{
+	story_sweep(tell_of_one, grow_much);
+}
+
+/* ---- files that change under their mappings ---- */
+
+/* All of it, in as many calls as it takes. */
+static int write_all(int fd, const char *bytes, size_t n, off_t at)
+{
+	while (n > 0) {
+		ssize_t done = RETRY(ksim_pwrite(fd, bytes, n, at));
+
+		MUST(done > 0);
+		/* Cut short: that was the failure. */
+		story.absorbed |= (size_t)done < n;
+		bytes += done;
+		n -= (size_t)done;
+		at += done;
+	}
+	return 0;
+}
+
+static off_t size_of(int fd)
+{
+	return ksim_lseek(fd, 0, SEEK_END);
+}
+
+static int grow_and_shrink(void *arg)
+{
+	static char bytes[3 * PAGE], back[3 * PAGE];
+	struct held *held = arg;
+
+	memset(bytes, 'w', sizeof(bytes));
+	TRY(make_file(held));
+	TRY(map_shared(held));
+	TRY(write_all(held->fd, bytes, sizeof(bytes), PAGE / 2));
+	MUST(ksim_load8(held->map + PAGE) == 'w' && ksim_load8(held->map) == 0);
+	MUST(ksim_ftruncate(held->fd, PAGE) == 0);
+	MUST(RETRY_UNCHANGED(ksim_ftruncate(held->fd, 2 * PAGE), size_of(held->fd) == PAGE) == 0);
+	MUST(ksim_load8(held->map + PAGE) == 0 && ksim_load8(held->map + PAGE - 1) == 'w');
+	MUST(RETRY_UNCHANGED(ksim_fallocate(held->fd, 0, PAGE, 5 * PAGE), size_of(held->fd) == 2 * PAGE) == 0);
+	MUST(size_of(held->fd) == 6 * PAGE);
+	MUST(RETRY(ksim_pread(held->fd, back, sizeof(back), PAGE / 2)) == sizeof(back));
+	MUST(back[0] == 'w' && back[PAGE / 2] == 0);
+	/* Into user memory, which has to be brought in. */
+	MUST(ksim_ftruncate(held->fd, BYTES) == 0);
+	return 0;
+}
+
+TEST(sweep_memory, file_grows_and_shrinks_under_its_mapping)
+{
+	story_sweep(tell_of_one, grow_and_shrink);
+}
+
+/* Calls that read and write user memory which is not there yet: EFAULT, or a short count, for want of frames. */
+static int through_user_memory(void *arg)
+{
+	struct held *held = arg;
+	ksim_addr own = RETRY(map_at(0, 2 * PAGE, RW, MAP_PRIVATE, -1));
+	ssize_t n;
+
+	MUST(own != KSIM_MAP_FAILED);
+	TRY(make_file(held));
+	TRY(map_shared(held));
+	n = RETRY(ksim_pread(held->fd, ksim_user(own), 2 * PAGE, 0));
+	MUST(n == 2 * PAGE || (n > 0 && n < 2 * PAGE));
+	if (n < 2 * PAGE) {
+		story.absorbed = true;
+		MUST(RETRY(ksim_pread(held->fd, ksim_user(own), 2 * PAGE, 0)) == 2 * PAGE);
+	}
+	n = RETRY(ksim_pwrite(held->fd, ksim_user(own), 2 * PAGE, 0));
+	MUST(n > 0);
+	story.absorbed |= n < 2 * PAGE;
+	MUST(ksim_munmap(own, 2 * PAGE) == 0);
+	return 0;
+}
+
+TEST(sweep_memory, calls_copy_to_user_memory_that_is_not_there_yet)
+{
+	story_sweep(tell_of_one, through_user_memory);
+}
+
+/* ---- descriptors ---- */
+
+static int duplicate(void *arg)
+{
+	struct held *held = arg;
+	char path[64];
+
+	TRY(make_file(held));
+	TRY(map_shared(held));
+	MUST(RETRY(ksim_dup(held->fd)) == 1);
+	MUST(RETRY(ksim_fcntl(held->fd, F_DUPFD_CLOEXEC, 100)) == 100); /* the table grows */
+	MUST(RETRY_UNCHANGED(ksim_dup2(held->fd, 300), ksim_fcntl(300, F_GETFD) == -1) == 300);
+	MUST(RETRY_UNCHANGED(ksim_dup3(100, 1, O_CLOEXEC), ksim_fcntl(1, F_GETFD) == 0) == 1);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", held->fd);
+	MUST(RETRY(ksim_open(path, O_RDWR)) == 2);
+	MUST(RETRY(ksim_fcntl(2, F_ADD_SEALS, F_SEAL_SHRINK)) == 0);
+	MUST(ksim_ftruncate(2, 0) == -1 && errno == EPERM);
+	MUST(ksim_close(1) == 0 && ksim_close(2) == 0 && ksim_close(100) == 0 && ksim_close(300) == 0);
+	return 0;
+}
+
+TEST(sweep_memory, descriptors_are_duplicated_and_reopened)
+{
+	story_sweep(tell_of_one, duplicate);
+}

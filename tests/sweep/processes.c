@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Processes, swept: their birth and end by the bench and by fork, generations of them, and a table of pids that grows.
+ *
+ * What Linux promises: fork(2) that fails with ENOMEM has made no child, and the parent goes on as it was.
+ */
+#include "sweep.h"
+
+#include <sys/wait.h>
+
+static int tell_births(int (*act)(void *))
+{
+	(void)act;
+	story_begin();
+	for (int i = 0; i < 40; i++) {
+		struct ksim_process *p = story_process("child");
+
+		MUST(p != NULL && ksim_process_pid(p) >= 2 + i);
+		TRY(story_process_ends(p));
+	}
+	return story_settled();
+}
+
+TEST(sweep_processes, births_and_ends_one_after_the_other)
+{
+	story_sweep(tell_births, NULL);
+}
+
+/* ---- generations ---- */
+
+struct estate {
+	ksim_addr map;
+	int sock[2];
+};
+
+static int acquire(void *arg)
+{
+	struct estate *estate = arg;
+
+	estate->map = RETRY(ksim_mmap(0, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	MUST(estate->map != KSIM_MAP_FAILED);
+	ksim_store8(estate->map, 1);
+	MUST(RETRY(ksim_socketpair(AF_UNIX, SOCK_STREAM, 0, estate->sock)) == 0);
+	MUST(RETRY(ksim_send(estate->sock[0], "x", 1, MSG_NOSIGNAL)) == 1);
+	return 0;
+}
+
+/* The youngest takes the byte and writes to memory that three generations share. */
+static int inherit(void *arg)
+{
+	const struct estate *estate = arg;
+	char byte;
+
+	MUST(RETRY(ksim_recv(estate->sock[1], &byte, 1, MSG_DONTWAIT)) == 1 && byte == 'x');
+	MUST(ksim_load8(estate->map) == 1);
+	ksim_store8(estate->map, 3);
+	return 0;
+}
+
+/* Children that were made by a fork of the bench's are waited for by their parents all the same. */
+static int bury(void *arg)
+{
+	const struct estate *estate = arg;
+
+	MUST(ksim_load8(estate->map) == 1);
+	ksim_store8(estate->map, 2);
+	MUST(ksim_waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+	return 0;
+}
+
+static int give_up(void *arg)
+{
+	const struct estate *estate = arg;
+
+	MUST(ksim_load8(estate->map) == 1);
+	MUST(ksim_munmap(estate->map, 2 * PAGE) == 0);
+	MUST(ksim_close(estate->sock[0]) == 0 && ksim_close(estate->sock[1]) == 0);
+	return 0;
+}
+
+static int tell_generations(int (*act)(void *))
+{
+	struct ksim_process *old = story_process("old"), *middle, *young;
+	struct estate estate;
+
+	(void)act;
+	MUST(old != NULL);
+	story_begin();
+	TRY(story_act(old, acquire, &estate));
+	middle = story_fork(old, "middle");
+	MUST(middle != NULL);
+	young = story_fork(middle, "young");
+	MUST(young != NULL);
+	TRY(story_act(young, inherit, &estate));
+	TRY(story_process_ends(young));
+	TRY(story_act(middle, bury, &estate));
+	TRY(story_process_ends(middle));
+	TRY(story_act(old, give_up, &estate));
+	return story_settled();
+}
+
+TEST(sweep_processes, three_generations)
+{
+	story_sweep(tell_generations, NULL);
+}
+
+/* A child outlives its parent, and is refused what its parent was. */
+static int is_refused(void *arg)
+{
+	(void)arg;
+	MUST(ksim_memfd_create("x", 0) == -1 && errno == ENOSYS);
+	return 0;
+}
+
+static int tell_orphan(int (*act)(void *))
+{
+	struct ksim_process *parent = story_process("parent"), *child;
+
+	(void)act;
+	MUST(parent != NULL);
+	MUST(ksim_refuse(parent, "memfd_create", ENOSYS, 0, 0) == 0);
+	child = story_fork(parent, "child");
+	MUST(child != NULL);
+	TRY(story_process_ends(parent));
+	TRY(story_act(child, is_refused, NULL));
+	return story_process_ends(child);
+}
+
+TEST(sweep_processes, orphan_in_a_sandbox)
+{
+	story_sweep(tell_orphan, NULL);
+}
