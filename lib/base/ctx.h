@@ -39,25 +39,25 @@ struct user_ops {
 
 /** What is counted, and mostly told too: see event.h. */
 enum event_kind {
-	EVENT_CALL,         /* a system call; told through env_hooks.trace */
-	EVENT_FAULT_FILE,   /* a fault has mapped a page of an object */
-	EVENT_FAULT_ANON,   /* ... a fresh private page, perhaps in the place of the frame of zeros */
-	EVENT_FAULT_ZERO,   /* ... the frame of zeros */
-	EVENT_FAULT_COPY,   /* ... a private copy of a page */
-	EVENT_FAULT_REUSE,  /* ... has allowed the access in place */
-	EVENT_FAULT_OTHER,  /* ... has found the page there already */
-	EVENT_FAULT_SEGV,   /* ... cannot be resolved: SIGSEGV, or EFAULT of a call */
-	EVENT_FAULT_BUS,    /* ... likewise: SIGBUS */
-	EVENT_FAULT_OOM,    /* ... has found no memory */
-	EVENT_TLB_HIT,      /* counted only, and only by accesses that are calls of functions */
-	EVENT_TLB_MISS,     /* counted only; the page table is walked for it */
-	EVENT_WALK,         /* counted only: a walk of the page table by a CPU after a fault; each miss is one more */
-	EVENT_SHOOTDOWN,    /* translations of a range have been taken from the TLBs of a process */
-	EVENT_BARRIER,      /* ... and other threads had to execute a barrier for it */
-	EVENT_COPIED,       /* counted only: bytes */
-	EVENT_BLOCK,        /* a thread goes to sleep */
-	EVENT_UNBLOCK,      /* told only: it goes on */
-	EVENT_WAKE,         /* a sleep has been ended by somebody */
+	EVENT_CALL,        /* a system call; told through env_hooks.trace */
+	EVENT_FAULT_FILE,  /* a fault has mapped a page of an object */
+	EVENT_FAULT_ANON,  /* ... a fresh private page, perhaps in the place of the frame of zeros */
+	EVENT_FAULT_ZERO,  /* ... the frame of zeros */
+	EVENT_FAULT_COPY,  /* ... a private copy of a page */
+	EVENT_FAULT_REUSE, /* ... has allowed the access in place */
+	EVENT_FAULT_OTHER, /* ... has found the page there already */
+	EVENT_FAULT_SEGV,  /* ... cannot be resolved: SIGSEGV, or EFAULT of a call */
+	EVENT_FAULT_BUS,   /* ... likewise: SIGBUS */
+	EVENT_FAULT_OOM,   /* ... has found no memory */
+	EVENT_TLB_HIT,     /* counted only, and only by accesses that are calls of functions */
+	EVENT_TLB_MISS,    /* counted only; the page table is walked for it */
+	EVENT_WALK,        /* counted only: a walk of the page table by a CPU after a fault; each miss is one more */
+	EVENT_SHOOTDOWN,   /* translations of a range have been taken from the TLBs of a process */
+	EVENT_BARRIER,     /* ... and other threads had to execute a barrier for it */
+	EVENT_COPIED,      /* counted only: bytes */
+	EVENT_BLOCK,       /* a thread goes to sleep */
+	EVENT_UNBLOCK,     /* told only: it goes on */
+	EVENT_WAKE,        /* a sleep has been ended by somebody */
 	EVENT_KIND_COUNT,
 };
 

@@ -65,11 +65,11 @@ struct env_hooks {
 	void *machine;
 };
 
-/** Kernel objects alive; as long as a cache line. */
+/** Kernel objects alive; as long as two cache lines, which processors like to fetch together. */
 struct kmem_account {
 	size_t bytes; /* a  as asked for */
 	size_t count; /* a */
-	uint64_t apart[6];
+	uint64_t apart[14];
 };
 
 #define KMEM_ACCOUNTS 16 /* a power of two */
@@ -95,11 +95,10 @@ struct env {
 	bool poison;               /* c  freed frames are filled with a pattern */
 	uint64_t epoch;            /* a  raised by every mark; things remember it from their birth */
 	uint64_t zero_pfn;         /* c  a frame of zeros that private reads share; never written */
-	/* What calls of all processes write, each on a cache line of its own, apart from what they read. */
-	uint64_t apart[7];
+	/* What calls of all processes write, apart from each other and from what they read. */
+	uint64_t apart[16];
 	struct kmem_account kmem[KMEM_ACCOUNTS]; /* see kmem.c */
-	uint64_t next_ino;                       /* a */
-	uint64_t apart_too[7];
+	uint64_t ino_batches;                    /* a  numbers for inodes that were handed out: see vfs/inode.c */
 };
 
 /** Whether the laboratory wants this allocation to fail; asked before any cache. */

@@ -42,6 +42,7 @@ struct owner {
 	char name[32];                 /* c */
 	long count[CENSUS_KIND_COUNT]; /* a */
 	uint64_t messages;             /* a  sent so far, which numbers them */
+	uint64_t next_ino;             /* a  of the numbers it has at hand for new inodes: see vfs/inode.c */
 };
 
 #define OWNER_BUCKETS 64 /* a power of two */

@@ -127,8 +127,6 @@ static void end_sleep(struct wait_registry *reg, struct waiter *waiter)
 
 static void rouse(struct wait_registry *reg, struct waiter *waiter)
 {
-	if (!waiter->asleep)
-		return;
 	end_sleep(reg, waiter);
 	pthread_cond_signal(&waiter->cond);
 }

@@ -314,7 +314,7 @@ static void check_node(const struct radix_node *node, struct tally *tally, struc
 		if (child == NULL)
 			continue;
 		CHECK_THAT(report,
-		           &child->parent->head == node && child->slot == slot && child->level + 1u == node->level,
+		           child->parent == TWIG_OF(node) && child->slot == slot && child->level + 1u == node->level,
 		           "radix I3: a child is one level down and knows where", "level %u, slot %u: %u, %u",
 		           node->level, slot, child->level, child->slot);
 		if (child->level < node->level)

@@ -8,7 +8,7 @@
  * inside ends at an absent entry as he would have before, perhaps a level earlier. So a node is all zeros when it is
  * freed, and phys is told so.
  *
- * A node above the leaves knows how many children it has. Taking it apart begins where the range does and ends with the
+ * A node between root and leaves knows how many children it has. Taking it apart begins where the range does and ends with the
  * last child, so that what a small mapping used costs no look at thousands of empty entries.
  *
  *   floor                                          ceiling
@@ -46,7 +46,7 @@ static void assert_empty(const struct detach *d, pfn_t node)
 
 static void chain_subtree(struct detach *d, pfn_t node, unsigned shift, ksim_addr base);
 
-/** The same for all children of a node above the leaves, whose span begins at base. */
+/** Unhook and chain all nodes below one between root and leaves, whose span begins at base. */
 static void chain_children(struct detach *d, pfn_t node, unsigned shift, ksim_addr base)
 {
 	pte_t *entries = node_entries(d->pt, node);
@@ -100,7 +100,8 @@ static void detach_below(struct detach *d, pfn_t node, unsigned shift, ksim_addr
 			continue;
 		if (span_start >= d->floor && next <= d->ceiling) {
 			pte_exchange(entry, PTE_NONE);
-			frame_of(d->pt->phys, node)->children--;
+			if (shift < PT_ROOT_SHIFT)
+				frame_of(d->pt->phys, node)->children--;
 			chain_subtree(d, pte_pfn(pte), shift - PT_INDEX_BITS, span_start);
 		} else if (shift - PT_INDEX_BITS > PT_LEAF_SHIFT) {
 			detach_below(d, pte_pfn(pte), shift - PT_INDEX_BITS, start, MIN(next, end));

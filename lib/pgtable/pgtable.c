@@ -10,7 +10,9 @@
  * I2  an entry above the leaves is 0, or a table's pfn with exactly table_bits
  * I3  an absent entry is 0
  * I4  nothing hangs on the root's upper half: user addresses lie below PT_SPAN
- * I5  nodes = nodes reachable from the root, itself included; `children` of a node above the leaves = its present entries
+ * I5  nodes = nodes reachable from the root, itself included
+ * I6  `children` of a node between root and leaves = its present entries. The root needs no such count, and the struct
+ *     frames of the roots of two processes may lie on one cache line
  *
  * Locking: hooking a node takes none: whoever's compare-exchange comes first has made it, the others free theirs.
  * A node appears only zeroed; its absence may be seen too late but never its half. Nodes are unhooked only under the
@@ -65,7 +67,8 @@ static int hook_node(struct ctx *ctx, struct pgtable *pt, struct stop at)
 	if (err < 0)
 		return err;
 	if (pte_compare_exchange(at.entry, PTE_NONE, (pte_t){ node.n << PAGE_SHIFT | pt->format->table_bits })) {
-		__atomic_fetch_add(&frame_of(pt->phys, at.node)->children, 1, __ATOMIC_RELAXED);
+		if (at.shift < PT_ROOT_SHIFT)
+			__atomic_fetch_add(&frame_of(pt->phys, at.node)->children, 1, __ATOMIC_RELAXED);
 		__atomic_fetch_add(&pt->nodes, 1, __ATOMIC_RELAXED);
 	} else {
 		frame_put_zeros(ctx, node);

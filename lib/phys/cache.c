@@ -7,8 +7,9 @@
  *
  * Most frames are taken and given one at a time, by a small mapping that comes and goes. A task that does so finds here
  * the frames that it gave last, warm and often still zeros, and asks nobody: two processes on two host threads share no
- * lock and no cache line for it. An empty cache fetches an aligned block, whose struct frames fill whole cache lines; a
- * full one gives back its older half.
+ * lock and no cache line for it. An empty cache fetches an aligned block, whose struct frames fill whole cache lines, and
+ * more than a few, since processors fetch the next ones ahead and would take those of another task's away from it; a full
+ * one gives back its older half.
  *
  * Only the task puts frames in, but everyone may take them out: whoever finds no frame left empties all caches before
  * he gives up. So a slot is filled by a store and emptied by an exchange, and a frame in a cache never makes an
@@ -27,9 +28,9 @@
 
 #include "phys/buddy.h"
 
-enum { FETCH_ORDER = 3, FETCH = 1 << FETCH_ORDER };
+enum { FETCH_ORDER = 5 };
 
-_Static_assert(FETCH < FRAME_CACHE_SLOTS, "what is fetched fits");
+_Static_assert(1 << FETCH_ORDER < FRAME_CACHE_SLOTS, "what is fetched fits");
 
 static uint64_t empty_slot(struct frame_cache *cache, unsigned slot)
 {
@@ -99,13 +100,16 @@ uint64_t frame_cache_take(struct frame_cache *cache)
 
 uint64_t frame_cache_fetch_locked(struct phys *phys, struct frame_cache *cache)
 {
-	uint64_t pfn = buddy_take_locked(phys, FETCH_ORDER);
+	unsigned order = FETCH_ORDER;
+	uint64_t pfn;
 
+	while ((pfn = buddy_take_locked(phys, order)) == 0 && order > 0)
+		order--;
 	if (pfn == 0)
-		return buddy_take_locked(phys, 0);
-	for (unsigned i = 0; i < FETCH; i++)
+		return 0;
+	for (unsigned i = 0; i < 1u << order; i++)
 		frame_set_use(&phys->frames[pfn + i], FRAME_CACHED);
-	for (unsigned i = FETCH - 1; i > 0; i--)
+	for (unsigned i = (1u << order) - 1; i > 0; i--)
 		push(cache, pfn + i); /* the lowest is taken first, so that pages touched in order lie in order */
 	return pfn;
 }

@@ -39,7 +39,7 @@ struct frame {
 	union {
 		uint32_t mappers;   /* a  ANON, FILE: entries of page tables that point here */
 		uint32_t node_lock; /* a  TABLE, a hooked leaf node: the leaf lock, a spin word */
-		uint32_t children;  /* a  TABLE, hooked above the leaves: entries that point to nodes */
+		uint32_t children;  /* a  TABLE, hooked between root and leaves: its present entries */
 		uint32_t link;      /* p  TABLE, detached: next of the list of nodes to free, a pfn */
 		uint32_t next;      /* f  free: next of its order's list */
 	};

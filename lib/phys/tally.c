@@ -5,7 +5,7 @@
  * One pass over the frames below virgin, in pieces, the lock released in between: what changes meanwhile is seen as it
  * was or as it is.
  *
- * Locking: phys->lock, a piece at a time.
+ * Locking: phys->lock, a piece at a time, for virgin and the lists; frames of a task's cache change without it.
  */
 #include "phys/phys.h"
 
@@ -21,7 +21,6 @@ static uint64_t tally_piece(struct ctx *ctx, struct phys *phys, uint64_t pfn, co
 	end = MIN(pfn + PIECE, phys->virgin);
 	for (; pfn < end; pfn++) {
 		const struct frame *frame = &phys->frames[pfn];
-
 		enum frame_use use = frame_use(frame);
 
 		if (owner == NULL ||

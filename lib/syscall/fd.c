@@ -12,16 +12,6 @@
 
 #include "syscall/abi.h"
 
-struct file *arg_file(const struct syscall_frame *frame, unsigned i)
-{
-	struct file *file = arg_any_file(frame, i);
-
-	if (file == NULL || !(file_flags(file) & FILE_PATH))
-		return file;
-	file_put(frame->ctx, file);
-	return NULL;
-}
-
 int arg_socket(const struct syscall_frame *frame, unsigned i, struct file **out)
 {
 	struct file *file = arg_file(frame, i);
@@ -64,7 +54,7 @@ long sys_dup2(const struct syscall_frame *frame)
 
 	if (from != to)
 		return fd_dup_to(frame->ctx, frame->process->files, from, to, false);
-	file = arg_any_file(frame, 0);
+	file = arg_file(frame, 0);
 	if (file == NULL)
 		return -EBADF;
 	file_put(frame->ctx, file);
@@ -87,8 +77,6 @@ static long fcntl_file(const struct syscall_frame *frame, struct file *file, int
 
 	if (command == F_GETFL)
 		return abi_open_flags_out(frame->abi, file_flags(file));
-	if (file_flags(file) & FILE_PATH)
-		return -EBADF;
 	switch (command) {
 	case F_SETFL:
 		return vfs_set_flags(frame->ctx, file, abi_open_flags(frame->abi, arg));
@@ -119,7 +107,7 @@ long sys_fcntl(const struct syscall_frame *frame)
 	default:
 		break;
 	}
-	file = arg_any_file(frame, 0);
+	file = arg_file(frame, 0);
 	if (file == NULL)
 		return -EBADF;
 	result = fcntl_file(frame, file, command);

@@ -148,7 +148,7 @@ long sys_fallocate(const struct syscall_frame *frame)
 
 long sys_fstat(const struct syscall_frame *frame)
 {
-	struct file *file = arg_any_file(frame, 0);
+	struct file *file = arg_file(frame, 0);
 	uint8_t out[ABI_STAT_MAX];
 	struct kstat stat;
 	size_t size;

@@ -44,14 +44,12 @@ static inline struct uptr arg_pointer(const struct syscall_frame *frame, unsigne
 	return (struct uptr){ frame->args[i] };
 }
 
-/** The file of descriptor argument i, with a reference; NULL: -EBADF. Also one that is open with O_PATH. */
-static inline struct file *arg_any_file(const struct syscall_frame *frame, unsigned i)
+/** The file of descriptor argument i, with a reference; NULL: -EBADF. */
+static inline struct file *arg_file(const struct syscall_frame *frame, unsigned i)
 {
 	return fd_get(frame->ctx, frame->process->files, arg_int(frame, i));
 }
 
-/** Likewise, of what may be read, written and asked about. */
-struct file *arg_file(const struct syscall_frame *frame, unsigned i);
 /** Likewise, of a socket. 0; -EBADF, -ENOTSOCK. */
 int arg_socket(const struct syscall_frame *frame, unsigned i, struct file **out);
 

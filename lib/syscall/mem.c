@@ -98,7 +98,7 @@ static int check_file_kind(struct mapping *m)
 {
 	uint64_t known = MAP_F_LEGACY;
 
-	if (m->map.length > INT64_MAX || m->offset >> PAGE_SHIFT > (INT64_MAX - m->map.length) >> PAGE_SHIFT)
+	if (m->offset >> PAGE_SHIFT > (INT64_MAX - m->map.length) >> PAGE_SHIFT)
 		return -EOVERFLOW;
 	if (m->frame->abi == KSIM_ARCH_X86_64)
 		known |= MAP_F_32BIT | MAP_F_ABOVE4G;

@@ -230,9 +230,8 @@ static int accept_from(const struct syscall_frame *frame, struct file *file, uin
 	if (err < 0 || uptr_null(arg_pointer(frame, 1)))
 		return err;
 	err = unix_getname(ctx, *out, true, &addr);
-	if (err < 0)
-		addr = (struct unix_addr){ 0 };
-	err = sockaddr_out(ctx, &addr, arg_pointer(frame, 1), arg_pointer(frame, 2));
+	if (err == 0)
+		err = sockaddr_out(ctx, &addr, arg_pointer(frame, 1), arg_pointer(frame, 2));
 	if (err < 0)
 		file_put(ctx, *out);
 	return err;

@@ -26,7 +26,7 @@ static void check_files(struct ctx *ctx, struct fdtable *files, struct check_rep
 static void check_process_locked(struct process *p, struct check_report *report)
 {
 	enum process_state state = process_state(p);
-	unsigned active = __atomic_load_n(&p->active, __ATOMIC_SEQ_CST);
+	unsigned active = process_active_locked(p);
 
 	CHECK_THAT(report, active == 0 || state <= PROCESS_ENDING, "only a living process is acted as",
 	           "%s (%u): state %d, active %u", p->owner.name, p->owner.id, state, active);

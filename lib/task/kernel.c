@@ -51,7 +51,6 @@ int kernel_create(const struct kernel_config *config, const struct env_hooks *ho
 	env->arch = config->arch;
 	env->fd_limit = config->fd_limit;
 	env->poison = config->poison;
-	env->next_ino = 1;
 	profile_init(&env->profile, config->linux_release);
 	owners_init(&env->owners);
 	owner_init(&env->owners, &env->self, 0, "machine");

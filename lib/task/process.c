@@ -291,6 +291,7 @@ bool process_end(struct ctx *ctx, struct process *p, const struct end *end)
 {
 	struct kernel *kernel = p->kernel;
 	struct task *task;
+	bool active;
 
 	mutex_lock(ctx, &p->lock);
 	if (process_state(p) != PROCESS_ALIVE) {
@@ -305,8 +306,9 @@ bool process_end(struct ctx *ctx, struct process *p, const struct end *end)
 			kernel->sim.task_kicked(ctx, task);
 		waiter_kick(ctx, &task->waiter);
 	}
+	active = process_active_locked(p) > 0;
 	mutex_unlock(ctx, &p->lock);
-	if (__atomic_load_n(&p->active, __ATOMIC_SEQ_CST) == 0)
+	if (!active)
 		process_tear_down(kernel, p);
 	return true;
 }
@@ -382,7 +384,7 @@ void process_tear_down(struct kernel *kernel, struct process *p)
 
 	kernel_ctx(kernel, &ctx, "exit");
 	mutex_lock(&ctx, &p->lock);
-	mine = !p->torn && process_state(p) == PROCESS_ENDING && __atomic_load_n(&p->active, __ATOMIC_SEQ_CST) == 0;
+	mine = !p->torn && process_state(p) == PROCESS_ENDING && process_active_locked(p) == 0;
 	if (mine)
 		p->torn = true;
 	mutex_unlock(&ctx, &p->lock);

@@ -52,7 +52,6 @@ struct process {
 	struct wait_queue child_ended;  /* woken when one of its children does */
 	struct mutex lock;              /* RANK_PROCESS */
 	uint32_t state;                 /* a  enum process_state; changed under lock */
-	uint32_t active;                /* a  tasks that a host thread acts as now */
 	struct mm *mm;                  /* c  until it is a zombie, then NULL */
 	struct fdtable *files;          /* c  likewise */
 	LIST_HEAD(, task) tasks;        /* p  all since its birth; idle ones too */
@@ -71,7 +70,7 @@ struct process {
 #define TASK_DIE 1u /* leave as soon as you can: the process is ending */
 
 struct task {
-	struct ctx ctx;          /* c  of every call it makes */
+	struct ctx ctx; /* c  of every call it makes */
 	struct event_counts counts;
 	struct frame_cache frames;
 	struct process *process; /* c */
@@ -201,6 +200,8 @@ int task_create(struct ctx *ctx, struct process *process, struct task **out);
 bool task_enter(struct task *task, enum task_actor actor);
 /** Stop acting. When the process is ending and this was its last, it becomes a zombie here. */
 void task_leave(struct task *task);
+/** Tasks that a host thread acts as now. process->lock held. */
+unsigned process_active_locked(const struct process *process);
 /** Some idle task of the process, entered; a new one if all are busy. -ESRCH (ending), -ENOMEM, -EAGAIN */
 int task_enter_any(struct ctx *ctx, struct process *process, enum task_actor actor, struct task **out);
 

@@ -3,9 +3,9 @@
  * Tasks: the threads of a process, and how a host thread becomes one for a while.
  *
  * I1  a task is acted by at most one host thread: whoever changed busy from 0
- * I2  process->active counts its busy tasks; a task is entered only if the state was ALIVE after it was counted,
- *     and whoever decides the end reads the count after it has changed the state: so either the thread that
- *     enters sees the end, or the one that ends sees the thread
+ * I2  a task is entered only if the state was ALIVE after it was made busy, and whoever decides the end looks for busy
+ *     tasks after it has changed the state: so either the thread that enters sees the end, or the one that ends sees
+ *     the thread; and who leaves looks at the state after it is busy no more, so the last one out sees the end
  *
  * Locking: process->lock for the list; none to enter and to leave.
  */
@@ -95,9 +95,8 @@ bool task_enter(struct task *task, enum task_actor actor)
 	struct process *p = task->process;
 	uint32_t idle = 0;
 
-	if (!__atomic_compare_exchange_n(&task->busy, &idle, actor, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&task->busy, &idle, actor, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return false;
-	__atomic_fetch_add(&p->active, 1, __ATOMIC_SEQ_CST);
 	if (likely(process_state(p) == PROCESS_ALIVE))
 		return true;
 	task_leave(task);
@@ -108,9 +107,19 @@ void task_leave(struct task *task)
 {
 	struct process *p = task->process;
 
-	__atomic_store_n(&task->busy, 0, __ATOMIC_RELEASE);
-	if (__atomic_sub_fetch(&p->active, 1, __ATOMIC_SEQ_CST) == 0 && unlikely(process_state(p) == PROCESS_ENDING))
+	__atomic_exchange_n(&task->busy, 0, __ATOMIC_SEQ_CST);
+	if (unlikely(process_state(p) == PROCESS_ENDING))
 		process_tear_down(p->kernel, p);
+}
+
+unsigned process_active_locked(const struct process *p)
+{
+	const struct task *task;
+	unsigned active = 0;
+
+	LIST_FOREACH(task, &p->tasks, link)
+		active += __atomic_load_n(&task->busy, __ATOMIC_SEQ_CST) != 0;
+	return active;
 }
 
 /* Enter an idle task of the list; NULL if all are busy. */

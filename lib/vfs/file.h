@@ -73,16 +73,12 @@ static inline uint32_t file_flags(const struct file *file)
 /* Access mode 3 of open(2) is neither. */
 static inline bool file_readable(const struct file *file)
 {
-	uint32_t flags = file_flags(file);
-
-	return ((flags & FILE_ACCMODE) + 1) & 1 && !(flags & FILE_PATH);
+	return ((file_flags(file) & FILE_ACCMODE) + 1) & 1;
 }
 
 static inline bool file_writable(const struct file *file)
 {
-	uint32_t flags = file_flags(file);
-
-	return ((flags & FILE_ACCMODE) + 1) & 2 && !(flags & FILE_PATH);
+	return ((file_flags(file) & FILE_ACCMODE) + 1) & 2;
 }
 
 /* The file calls of Linux, after the descriptor has become a file and the buffer a uio. Errors as the man pages. */

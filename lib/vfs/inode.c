@@ -5,12 +5,15 @@
  * An inode lives as long as a description is open on it: nothing here has a name in a directory. The object is the
  * inode's own; mappings hold references of their own to object and description, so neither goes under their feet.
  *
+ * A process takes numbers for its inodes in batches, so that two that make files at the same time do not write one
+ * counter in turns.
+ *
  * I1  ino is unique in the machine and never 0
  * I2  an inode with an object holds exactly one reference on it
  *
  * Locking: inode->lock for what may change. Its holder may copy from user memory, so it is taken under no map lock.
  * The access time is an atomic word of its own, so that readers of one file do not queue up for it.
- * Linux: fs/inode.c, fs/stat.c. Not modelled: directories, links, permissions other than shown.
+ * Linux: fs/inode.c (get_next_ino), fs/stat.c. Not modelled: directories, links, permissions other than shown.
  */
 #include "vfs/inode.h"
 
@@ -23,6 +26,7 @@
 
 /* Devices as fstat shows them: 00:01 holds memfds on Linux, sockets have a device of their own. */
 enum { DEV_MEMORY = 1, DEV_SOCKETS = 8 };
+enum { INO_BATCH = 64 };
 
 static void inode_destroy(struct ctx *ctx, struct drop *drop)
 {
@@ -34,6 +38,21 @@ static void inode_destroy(struct ctx *ctx, struct drop *drop)
 	kmem_free(ctx->env, inode, sizeof(*inode));
 }
 
+/* The next of the batch that the caller's process has; at its end, the first of a new one. */
+static uint64_t new_ino(struct ctx *ctx)
+{
+	uint64_t *next = &ctx->owner->next_ino;
+	uint64_t was = __atomic_load_n(next, __ATOMIC_RELAXED);
+	uint64_t ino;
+
+	do {
+		ino = was;
+		if (ino % INO_BATCH == 0)
+			ino = __atomic_add_fetch(&ctx->env->ino_batches, 1, __ATOMIC_RELAXED) * INO_BATCH;
+	} while (!__atomic_compare_exchange_n(next, &was, ino + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return ino;
+}
+
 int inode_create(struct ctx *ctx, uint32_t mode, const char *name, struct object *object, struct inode **out)
 {
 	struct inode *inode = kmem_alloc(ctx, sizeof(*inode));
@@ -43,7 +62,7 @@ int inode_create(struct ctx *ctx, uint32_t mode, const char *name, struct object
 	ref_init(&inode->ref);
 	origin_set(ctx, &inode->origin, CENSUS_INODE);
 	mutex_init(&inode->lock, RANK_INODE);
-	inode->ino = __atomic_add_fetch(&ctx->env->next_ino, 1, __ATOMIC_RELAXED);
+	inode->ino = new_ino(ctx);
 	inode->mode = mode;
 	inode->nlink = 1;
 	inode->object = object;

@@ -125,6 +125,8 @@ static void add_string(struct json *json, const char *s)
 			break;
 		if (length == 0)
 			add(json, "\\ufffd");
+		else if (*s == '"' || *s == '\\')
+			add(json, "\\%c", *s);
 		else
 			add(json, "\\u%04x", (uint8_t)*s);
 		s++;

@@ -181,7 +181,7 @@ static void files(void)
 	C(open, "/proc/self/fd/0", O_RDWR | O_CLOEXEC | O_APPEND | O_NONBLOCK); /* 5 */
 	C(openat, 77, "none", O_PATH | O_CLOEXEC | O_SYNC | O_DSYNC | O_DIRECT | O_NOATIME | O_ASYNC | O_LARGEFILE);
 	C(openat, 77, "none", O_TMPFILE | O_RDWR, 0600);
-	C(openat, 77, "none", -1L & ~0x400000L, 0600);
+	C(openat, 77, "none", -1L & ~(0x400000L | O_DIRECTORY), 0600);
 	C(open, "/none/such", 3 | 0x10000000, 0600);
 	C(open, "/proc/self/fd/77", O_WRONLY);
 	C(open, "", O_RDONLY);

@@ -262,11 +262,14 @@ static int map_all(void *arg)
 	return a->shared == KSIM_MAP_FAILED || a->anonymous == KSIM_MAP_FAILED ? -1 : fd;
 }
 
-static void run_arena(struct arena *a, enum ksim_arch arch, bool with_fork)
+static void run_arena(struct arena *a, enum ksim_arch arch, unsigned poison, bool with_fork)
 {
-	struct ksim_config config = { .ram_bytes = (uint64_t)RAM_PAGES * PAGE,
-		                      .arch = arch,
-		                      .commit = KSIM_COMMIT_ON_TOUCH };
+	struct ksim_config config = {
+		.ram_bytes = (uint64_t)RAM_PAGES * PAGE,
+		.arch = arch,
+		.poison = poison,
+		.commit = KSIM_COMMIT_ON_TOUCH,
+	};
 	struct reader readers[READERS];
 	pid_t threads[READERS + 1];
 	struct ksim_end end;
@@ -312,19 +315,34 @@ TEST(translation, no_stale_translation_survives_truncation_and_munmap_x86_64)
 {
 	struct arena arena = { 0 };
 
-	run_arena(&arena, KSIM_ARCH_X86_64, false);
+	run_arena(&arena, KSIM_ARCH_X86_64, 0, false);
 }
 
 TEST(translation, no_stale_translation_survives_truncation_and_munmap_aarch64)
 {
 	struct arena arena = { 0 };
 
-	run_arena(&arena, KSIM_ARCH_AARCH64, false);
+	run_arena(&arena, KSIM_ARCH_AARCH64, 0, false);
 }
 
 TEST(translation, no_stale_translation_survives_fork_and_copy_on_write)
 {
 	struct arena arena = { 0 };
 
-	run_arena(&arena, KSIM_ARCH_HOST, true);
+	run_arena(&arena, KSIM_ARCH_HOST, 0, true);
+}
+
+/* Without poison each task keeps frames at hand, and nodes come round as they are. */
+TEST(translation, no_stale_translation_survives_where_tasks_keep_frames)
+{
+	struct arena arena = { 0 };
+
+	run_arena(&arena, KSIM_ARCH_HOST, KSIM_NONE, false);
+}
+
+TEST(translation, no_stale_translation_survives_fork_where_tasks_keep_frames)
+{
+	struct arena arena = { 0 };
+
+	run_arena(&arena, KSIM_ARCH_HOST, KSIM_NONE, true);
 }

@@ -34,6 +34,9 @@ static inline void aborts_child(void (*body)(void *), void *arg, int out)
 	prctl(PR_SET_DUMPABLE, 0);
 	dup2(out, STDERR_FILENO);
 	body(arg);
+#ifdef HARNESS_COVERAGE
+	__gcov_dump();
+#endif
 	_exit(0);
 }
 

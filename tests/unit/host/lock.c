@@ -101,6 +101,20 @@ static void release_of_another(void *arg)
 	mutex_unlock(&bed->processes[0].ctx, &m);
 }
 
+static void invert_under_two(void *arg)
+{
+	struct bed *bed = arg;
+	struct mutex inode, object;
+	struct rwlock map;
+
+	rwlock_init(&map, RANK_MM_MAP);
+	mutex_init(&object, RANK_OBJECT);
+	mutex_init(&inode, RANK_INODE);
+	rwlock_read(&bed->ctx, &map);
+	mutex_lock(&bed->ctx, &object);
+	mutex_lock(&bed->ctx, &inode);
+}
+
 TEST(lock, inversion_aborts_and_names_both)
 {
 	struct bed bed;
@@ -109,6 +123,7 @@ TEST(lock, inversion_aborts_and_names_both)
 	expect_abort(
 		invert, &bed,
 		"locks are taken in the order of lockrank.h: 'inode' while holding 'object' [machine (0), in test]");
+	expect_abort(invert_under_two, &bed, "'inode' while holding 'mm map', 'object'");
 	expect_abort(take_twice, &bed, "'mm map' while holding 'mm map'");
 	expect_abort(release_of_another, &bed, "a lock is released by its holder");
 	bed_close(&bed);

@@ -6,8 +6,10 @@
 #include "bed.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* Not inlined, see maps.c. */
 static __attribute__((noinline)) char *draw(struct ksim_machine *m)
@@ -318,9 +320,18 @@ TEST(dot, the_frame_of_zeros_is_one_node_for_all_its_readers)
 	bed_halt(&bed);
 }
 
+/* As the picture calls it. */
+static void name_socket(int fd, char name[32])
+{
+	struct stat st;
+
+	SETUP(ksim_fstat(fd, &st) == 0);
+	snprintf(name, 32, "socket:[%" PRIu64 "]", (uint64_t)st.st_ino);
+}
+
 TEST(dot, what_is_in_flight_hangs_on_its_message_and_sockets_on_their_peers)
 {
-	char memfd[32], ends[2][32], message[32];
+	char memfd[32], ends[2][32], message[32], names[3][32];
 	struct ksim_process *p;
 	int outer[2], inner[2];
 	struct bed bed;
@@ -333,6 +344,9 @@ TEST(dot, what_is_in_flight_hangs_on_its_message_and_sockets_on_their_peers)
 
 		SETUP(ksim_socketpair(AF_UNIX, SOCK_STREAM, 0, outer) == 0);
 		SETUP(ksim_socketpair(AF_UNIX, SOCK_STREAM, 0, inner) == 0);
+		name_socket(outer[0], names[0]);
+		name_socket(outer[1], names[1]);
+		name_socket(inner[1], names[2]);
 		/* A memfd in a socket's queue, and that socket in another's. */
 		SETUP(ksim_send_fds(inner[0], "abc", 3, &fd, 1) == 3);
 		SETUP(ksim_send_fds(outer[0], "d", 1, &inner[1], 1) == 1);
@@ -340,12 +354,12 @@ TEST(dot, what_is_in_flight_hangs_on_its_message_and_sockets_on_their_peers)
 	}
 	text = draw(bed.m);
 	expect_graph(text);
-	node(text, "socket:[3]", ends[0]);
-	node(text, "socket:[4]", ends[1]);
+	node(text, names[0], ends[0]);
+	node(text, names[1], ends[1]);
 	EXPECT_MSG(has_arrow(text, ends[0], ends[1]) || has_arrow(text, ends[1], ends[0]), "%s", text);
 	node(text, "message 2 of client (2)\\n1 byte", message);
 	EXPECT(has_arrow(text, ends[1], message));
-	EXPECT(has_arrow(text, message, node(text, "socket:[6]", ends[0])));
+	EXPECT(has_arrow(text, message, node(text, names[2], ends[0])));
 	node(text, "message 1 of client (2)\\n3 bytes", message);
 	EXPECT(has_arrow(text, ends[0], message));
 	EXPECT(has_arrow(text, message, node(text, "/memfd:inside (deleted)\\nopen", memfd)));

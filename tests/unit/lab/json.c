@@ -58,7 +58,7 @@ TEST(json, call_is_a_slice_with_its_line_and_result)
 	EXPECT_ARGS(e, "{\"name\":\"client\"}");
 	EXPECT(document_find(&doc, "M", 2, "thread_name", 0) != NULL);
 	EXPECT(document_find(&doc, "B", 2, "memfd_create", 0) != NULL);
-	EXPECT_ARGS(document_find(&doc, "E", 2, NULL, 0), "\"line\":\"memfd_create(\\u0022a\\u005c\\u0022\\u005c");
+	EXPECT_ARGS(document_find(&doc, "E", 2, NULL, 0), "\"line\":\"memfd_create(\\\"a\\\\\\\"\\\\");
 	EXPECT_ARGS(document_find(&doc, "E", 2, NULL, 0), ",\"result\":0}");
 	e = document_find(&doc, "E", 2, NULL, 2);
 	EXPECT_ARGS(e, "{\"line\":\"close(99) = -1 EBADF (Bad file descriptor)\",\"result\":-9}");
@@ -74,7 +74,7 @@ TEST(json, names_of_any_bytes_leave_it_json)
 		"cut \342\202",
 	};
 	static const char *const written[] = {
-		"new\\u000aline \\u0022quoted\\u0022 \\u005c \\u007f \\u0001",
+		"new\\u000aline \\\"quoted\\\" \\\\ \\u007f \\u0001",
 		"caf\303\251 \342\202\254 \360\237\230\200",
 		"\\ufffd\\ufffd \\ufffd( \\ufffd\\ufffd \\ufffd\\ufffd\\ufffd",
 		"cut \\ufffd\\ufffd",

@@ -144,6 +144,24 @@ TEST(trace, exit_has_a_line_without_result)
 	sink_close(&sink);
 }
 
+TEST(trace, call_that_is_refused_has_the_line_of_one_that_fails)
+{
+	struct ksim_process *p;
+	struct sink sink;
+	struct bed bed;
+
+	sink_open(&sink);
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	SETUP(ksim_refuse(p, "memfd_create", ENOSYS, 0, 0) == 0);
+	EXPECT_EQ(ksim_trace_process(p, sink.stream), 0);
+	ksim_as(p)
+		EXPECT_FAILS(ksim_memfd_create("pool", MFD_CLOEXEC), ENOSYS);
+	EXPECT_STREQ(sink_text(&sink), "memfd_create(\"pool\", MFD_CLOEXEC) = -1 ENOSYS (Function not implemented)\n");
+	bed_halt(&bed);
+	sink_close(&sink);
+}
+
 TEST(trace, long_line_is_not_cut)
 {
 	struct lines lines = { "", NULL };

@@ -308,7 +308,8 @@ static void *reader_of_empty(void *arg)
 
 	while (!stopped(w->a)) {
 		uint64_t before = __atomic_load_n(shrunk, __ATOMIC_ACQUIRE);
-		int found = cpu_access(&w->cpu, SHARED_BASE + pick(&w->cpu, PAGES) * PAGE_BYTES, (int)pick(&w->cpu, 2) - 1);
+		int found =
+			cpu_access(&w->cpu, SHARED_BASE + pick(&w->cpu, PAGES) * PAGE_BYTES, (int)pick(&w->cpu, 2) - 1);
 
 		host_fence();
 		if (before % 2 == 1 && __atomic_load_n(shrunk, __ATOMIC_ACQUIRE) == before) {

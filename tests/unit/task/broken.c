@@ -19,12 +19,14 @@ static void put_fd(struct bed *b, struct process *p, struct file *file)
 static void process_body(struct bed *b)
 {
 	struct process *p = born(b, "victim");
+	struct task *task = entered(b, p);
 
+	task_leave(task);
 	exits(b, p, 3);
 	SETUP(process_state(p) == PROCESS_ZOMBIE);
 	EXPECT_SOUND(kernel_check, b->kernel);
-	EXPECT_FINDS_WHILE(p->active, 1, "only a living process is acted as: victim (2): state 2, active 1",
-	                   kernel_check, b->kernel);
+	EXPECT_FINDS_WHILE(task->busy, TASK_ACTOR_OURS,
+	                   "only a living process is acted as: victim (2): state 2, active 1", kernel_check, b->kernel);
 	EXPECT_FINDS_WHILE(p->mm, b, "process I1: a dead process has no memory and no files: victim (2)", kernel_check,
 	                   b->kernel);
 	EXPECT_FINDS_WHILE(p->files, b, "process I1: a dead process has no memory and no files: victim (2)",

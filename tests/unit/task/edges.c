@@ -106,3 +106,46 @@ TEST(task_process, every_end_reads_as_a_sentence)
 {
 	on_both(sentences_body);
 }
+
+static unsigned nlisted(struct bed *b, const struct process *parent)
+{
+	struct process_child child = { .pid = 0 };
+	unsigned n = 0;
+
+	while (process_next_child(&b->ctx, b->kernel, parent, child.pid, &child))
+		n++;
+	return n;
+}
+
+static void expect_unborn_unlisted(struct bed *b)
+{
+	EXPECT_EQ(nlisted(b, b->process), 1);
+}
+
+static void children_body(struct bed *b)
+{
+	struct process *a = born(b, "a"), *other = born(b, "other"), *child = forked(b, a), *cousin = forked(b, other);
+	struct process *late;
+
+	EXPECT_EQ(nlisted(b, a), 1);
+	EXPECT_EQ(nlisted(b, child), 0);
+	EXPECT_EQ(nlisted(b, NULL), 2); /* those of the bench are its own */
+	b->process = a;
+	bed_meanwhile_at(b, 3, expect_unborn_unlisted);
+	late = forked(b, a);
+	EXPECT(b->asked >= 3);
+	bed_fail_at(b, NEVER);
+	EXPECT_EQ(nlisted(b, a), 2);
+	exits(b, late, 0);
+	exits(b, child, 0);
+	exits(b, cousin, 0);
+	exits(b, a, 0);
+	exits(b, other, 0);
+	expect_exited(b, a, 0);
+	expect_exited(b, other, 0);
+}
+
+TEST(task_process, children_are_listed_by_parent_once_they_are_born)
+{
+	on_both(children_body);
+}

@@ -147,19 +147,21 @@ static void count_line(void *arg, const char *text)
 static void broken_body(struct bed *b)
 {
 	struct process *p = born(b, "p");
+	struct task *task = entered(b, p);
 	int lines = 0;
 	struct check_report report = { .line = count_line, .arg = &lines };
 
+	task_leave(task);
 	census_add(&p->owner, CENSUS_FRAME, 1);
 	kernel_check(b->kernel, &report);
 	EXPECT_EQ(report.broken, 1);
 	EXPECT_EQ(lines, 1);
 	census_add(&p->owner, CENSUS_FRAME, -1);
 	exits(b, p, 0);
-	p->active = 1;
+	task->busy = TASK_ACTOR_OURS;
 	kernel_check(b->kernel, &report);
 	EXPECT_EQ(report.broken, 2);
-	p->active = 0;
+	task->busy = 0;
 	expect_exited(b, p, 0);
 }
 

@@ -36,9 +36,9 @@ static void enter_body(struct bed *b)
 	struct process *p = born(b, "p");
 	struct task *a = entered(b, p), *z;
 
-	EXPECT_EQ(p->active, 1);
+	EXPECT_EQ(process_active_locked(p), 1);
 	EXPECT(!task_enter(a, TASK_ACTOR_OURS));
-	EXPECT_EQ(p->active, 1);
+	EXPECT_EQ(process_active_locked(p), 1);
 	EXPECT_EQ(a->busy, TASK_ACTOR_PROGRAM);
 	z = entered(b, p); /* all were busy */
 	EXPECT(z != a);
@@ -46,7 +46,7 @@ static void enter_body(struct bed *b)
 	EXPECT(entered(b, p) == a); /* none is made in vain */
 	task_leave(a);
 	task_leave(z);
-	EXPECT_EQ(p->active, 0);
+	EXPECT_EQ(process_active_locked(p), 0);
 	EXPECT_EQ(process_state(p), PROCESS_ALIVE);
 	EXPECT_EQ(b->calls.task_born, 2);
 	exits(b, p, 0);

@@ -72,7 +72,7 @@ static void storm_round(struct bed *b, unsigned round)
 		pthread_join(actor[i].thread, NULL);
 		EXPECT_EQ(actor[i].result, -ESRCH);
 	}
-	EXPECT_EQ(p->active, 0);
+	EXPECT_EQ(process_active_locked(p), 0);
 	EXPECT_EQ(b->calls.process_gone, gone + 1);
 	EXPECT_EQ(b->calls.task_gone, b->calls.task_born);
 }

@@ -262,3 +262,28 @@ TEST(open, truncation_of_a_write_sealed_file_succeeds)
 	expect_open(&s, "/proc/self/fd/0", FILE_RDWR | FILE_TRUNC, 0);
 	scene_close(&s);
 }
+
+/* Who is no process has no directory under /proc, whatever number it gives. */
+TEST(open, caller_without_a_number_finds_itself_only_as_self)
+{
+	struct file *file = NULL;
+	struct scene s;
+
+	scene_open(&s);
+	EXPECT_EQ(vfs_open(&s.bed.ctx, s.table, 0, "/proc/0/fd/0", FILE_RDWR, 0, &file), -ENOENT);
+	EXPECT_EQ(vfs_open(&s.bed.ctx, s.table, 0, "/proc/42/fd/0", FILE_RDWR, 0, &file), -ENOENT);
+	REQUIRE_EQ(vfs_open(&s.bed.ctx, s.table, 0, "/proc/self/fd/0", FILE_RDWR, 0, &file), 0);
+	file_put(&s.bed.ctx, file);
+	scene_close(&s);
+}
+
+/* Not modelled: Linux opens directories for reading. */
+TEST(open, directories_cannot_be_opened_for_reading)
+{
+	struct scene s;
+
+	scene_open(&s);
+	expect_open(&s, "/proc/self/fd", FILE_RDONLY, -ENOENT);
+	expect_open(&s, "/", FILE_RDONLY | FILE_DIRECTORY, -ENOENT);
+	scene_close(&s);
+}
