@@ -15,6 +15,17 @@ namespace bench
 {
 
 bool smoke;
+std::vector<const char *> options; /* without the dashes */
+
+const char *option(const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *given : options)
+		if (strncmp(given, name, length) == 0 && given[length] == '=')
+			return given + length + 1;
+	return nullptr;
+}
 
 void fail(const char *format, ...)
 {
@@ -33,15 +44,6 @@ void same(const char *what, uint64_t a, uint64_t b)
 		fail("%s: the programs compared did different work: %#" PRIx64 " and %#" PRIx64, what, a, b);
 }
 
-struct ksim_machine *boot(struct ksim_config config)
-{
-	config.poison = KSIM_NONE;
-	struct ksim_machine *m = ksim_boot(&config);
-
-	MUST(m != nullptr);
-	return m;
-}
-
 } // namespace bench
 
 int main(int argc, char **argv)
@@ -52,6 +54,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "--smoke") == 0)
 			bench::smoke = true;
+		else if (strncmp(argv[i], "--", 2) == 0 && strncmp(argv[i], "--benchmark", 11) != 0)
+			bench::options.push_back(argv[i] + 2);
 		else
 			args.push_back(argv[i]);
 	}

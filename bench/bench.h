@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <ctime>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ namespace bench
 
 /** --smoke was given; set before check(). */
 extern bool smoke;
+
+/** What a program was given as --NAME=VALUE beside Google Benchmark's own; NULL: nothing. */
+const char *option(const char *name);
 
 /** Print and exit 1: what was to be measured does not work, so there is no figure. */
 [[noreturn]] __attribute__((format(printf, 1, 2))) void fail(const char *format, ...);
@@ -36,7 +40,14 @@ extern bool smoke;
 void same(const char *what, uint64_t a, uint64_t b);
 
 /** A machine without poison; change what else it shall be in the config. */
-struct ksim_machine *boot(struct ksim_config config = {});
+inline struct ksim_machine *boot(struct ksim_config config = {})
+{
+	config.poison = KSIM_NONE;
+	struct ksim_machine *m = ksim_boot(&config);
+
+	MUST(m != nullptr);
+	return m;
+}
 
 /** Acts as a process for the life of the object. */
 class Acting
