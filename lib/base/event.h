@@ -2,7 +2,7 @@
 /*
  * What happens: each thing counted, and told to whoever listens.
  *
- *	event_count(ctx, kind, n)      a number grows; nothing else
+ *	event_count(ctx, kind, n)      a number grows; nothing else. event_count_of() where the task's are at hand
  *	EVENT(ctx, kind, .addr = ...)  the same by one, and env_hooks.event is called if it is set
  *	EVENT_TELL(ctx, kind, ...)     only the call, for things that are not counted, or counted elsewhere
  *
@@ -39,18 +39,22 @@ struct event {
 		wake; /* waking, and the end of blocking: which wake-up it was; 0: none, but a deadline or a deadlock */
 };
 
+/** Count n for the task that the caller acts as, whose counts these are. */
+static inline void event_count_of(struct event_counts *counts, enum event_kind kind, uint64_t n)
+{
+	uint64_t *count = &counts->n[kind];
+
+	if (EVENTS_COMPILED)
+		__atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
 /** Count n. */
 static inline void event_count(struct ctx *ctx, enum event_kind kind, uint64_t n)
 {
-	uint64_t *count;
-
-	if (!EVENTS_COMPILED)
-		return;
-	count = &ctx->counts->n[kind];
 	if (likely(ctx->task != NULL))
-		__atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
-	else
-		__atomic_fetch_add(count, n, __ATOMIC_RELAXED);
+		event_count_of(ctx->counts, kind, n);
+	else if (EVENTS_COMPILED)
+		__atomic_fetch_add(&ctx->counts->n[kind], n, __ATOMIC_RELAXED);
 }
 
 /** Whether somebody listens. */

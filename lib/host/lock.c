@@ -197,7 +197,7 @@ void mutex_wake(struct mutex *m)
 }
 
 /* With bits of `against` set the lock cannot be had; then the word says that somebody waits. */
-static void rwlock_sleep(struct rwlock *l, uint32_t against, uint32_t add)
+static void rwlock_await(struct rwlock *l, uint32_t against, uint32_t add)
 {
 	for (;;) {
 		uint32_t was = spin_while(&l->word, against);
@@ -220,9 +220,9 @@ void rwlock_wait(struct rwlock *l, bool write)
 	else if (l->posix)
 		require(NULL, pthread_rwlock_rdlock(&l->lock), "pthread_rwlock_rdlock");
 	else if (write)
-		rwlock_sleep(l, ~(uint32_t)LOCK_AWAITED, LOCK_WRITER);
+		rwlock_await(l, ~(uint32_t)LOCK_AWAITED, LOCK_WRITER);
 	else
-		rwlock_sleep(l, LOCK_WRITER | LOCK_AWAITED, 1);
+		rwlock_await(l, LOCK_WRITER | LOCK_AWAITED, 1);
 }
 
 void rwlock_wake(struct rwlock *l)

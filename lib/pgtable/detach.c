@@ -142,5 +142,6 @@ void pt_fini(struct ctx *ctx, struct pgtable *pt)
 	            (unsigned long long)pt->nodes - 1);
 	frame_put_zeros(ctx, pt->root);
 	pt->root = PFN_NONE;
+	pt->top = NULL;
 	pt->nodes = 0;
 }

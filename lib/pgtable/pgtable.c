@@ -32,8 +32,14 @@ struct stop {
 
 int pt_init(struct ctx *ctx, struct pgtable *pt, const struct pte_format *format)
 {
-	*pt = (struct pgtable){ .format = format, .phys = ctx->env->phys, .nodes = 1 };
-	return frame_alloc(ctx, FRAME_TABLE, FRAME_ZERO, &pt->root);
+	struct phys *phys = ctx->env->phys;
+	int err;
+
+	*pt = (struct pgtable){ .format = format, .phys = phys, .ram = phys->ram, .nodes = 1 };
+	err = frame_alloc(ctx, FRAME_TABLE, FRAME_ZERO, &pt->root);
+	if (err == 0)
+		pt->top = node_entries(pt, pt->root);
+	return err;
 }
 
 static struct stop walk(const struct pgtable *pt, ksim_addr addr)

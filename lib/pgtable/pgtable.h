@@ -17,6 +17,8 @@ struct pgtable {
 	const struct pte_format *format; /* c */
 	struct phys *phys;               /* c */
 	pfn_t root;                      /* c */
+	char *ram;                       /* c  of phys */
+	pte_t *top;                      /* c  the root's entries */
 	uint64_t nodes;                  /* a  hooked nodes, the root included */
 };
 
@@ -63,10 +65,9 @@ static inline pte_t *pt_entry_in(const char *ram, pte_t table, ksim_addr addr, u
  */
 static inline pte_t *pt_leaf(const struct pgtable *pt, ksim_addr addr, pte_t *table)
 {
-	const char *ram = pt->phys->ram;
-	pte_t at = { pt->root.n << PAGE_SHIFT };
+	const char *ram = pt->ram;
+	pte_t at = pte_read(&pt->top[addr >> 39 & (PT_ENTRIES - 1)]);
 
-	at = pte_read(pt_entry_in(ram, at, addr, 39));
 	if (unlikely(!pte_present(at)))
 		return NULL;
 	at = pte_read(pt_entry_in(ram, at, addr, 30));

@@ -82,7 +82,7 @@ static long run_named(struct task *task, enum syscall_call call, long nr, const 
 	long result;
 
 	task->ctx.call = call != CALL_COUNT ? syscall_table[call].name : "syscall";
-	event_count(&task->ctx, EVENT_CALL, 1);
+	event_count_of(&task->counts, EVENT_CALL, 1);
 	if (is_attended(&task->ctx.env->hooks))
 		result = run_attended(task, call, nr, args, abi);
 	else

@@ -148,9 +148,7 @@ void print_optval(struct line *line, unsigned i, unsigned other)
 	int32_t value, len;
 
 	(void)other;
-	if (line->result < 0 || line_peek(line, &len, line_pointer(line, i + 1), sizeof(len)) < 0) {
-		line_address(line, line->args[i]);
-	} else if (len <= 0) {
+	if (line->result < 0 || line_peek(line, &len, line_pointer(line, i + 1), sizeof(len)) < 0 || len <= 0) {
 		line_address(line, line->args[i]);
 	} else if (line->args[2] == OPTION_PEERCRED && len == sizeof(creds)) {
 		if (take(line, i, true, &creds, sizeof(creds)))

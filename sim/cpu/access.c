@@ -86,7 +86,7 @@ void *cpu_translate(struct tlb *tlb, ksim_addr addr, unsigned size, enum access 
 	struct fault fault;
 	void *host;
 
-	event_count(&task->ctx, EVENT_TLB_MISS, 1);
+	event_count_of(&task->counts, EVENT_TLB_MISS, 1);
 	for (;;) {
 		int err;
 
@@ -104,7 +104,7 @@ void *cpu_translate(struct tlb *tlb, ksim_addr addr, unsigned size, enum access 
 		task->ctx.call = "memory access";
 		err = mm_fault(&task->ctx, task->ctx.mm, addr, access, &fault);
 		ctx_drain(&task->ctx);
-		event_count(&task->ctx, EVENT_WALK, 1);
+		event_count_of(&task->counts, EVENT_WALK, 1);
 		if (err < 0)
 			fault_deliver(tlb, &fault, size, access);
 	}
@@ -221,7 +221,7 @@ void ksim_copy_from(void *to, ksim_addr from, size_t n)
 	struct tlb *tlb = acting_tlb(from);
 
 	copy_in_pages(tlb, to, from, n, 1);
-	event_count(&tlb->task->ctx, EVENT_COPIED, n);
+	event_count_of(&tlb->task->counts, EVENT_COPIED, n);
 }
 
 void ksim_copy_to(ksim_addr to, const void *from, size_t n)
@@ -229,7 +229,7 @@ void ksim_copy_to(ksim_addr to, const void *from, size_t n)
 	struct tlb *tlb = acting_tlb(to);
 
 	copy_out_pages(tlb, to, from, n, 1);
-	event_count(&tlb->task->ctx, EVENT_COPIED, n);
+	event_count_of(&tlb->task->counts, EVENT_COPIED, n);
 }
 
 void ksim_fill(ksim_addr to, int byte, size_t n)

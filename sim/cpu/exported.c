@@ -22,7 +22,7 @@ static uint64_t misses_of(const struct ksim_cpu *cpu)
 static void count_hit(struct ksim_cpu *cpu, uint64_t misses)
 {
 	if (misses_of(cpu) == misses)
-		event_count(&tlb_of(cpu)->task->ctx, EVENT_TLB_HIT, 1);
+		event_count_of(&tlb_of(cpu)->task->counts, EVENT_TLB_HIT, 1);
 }
 
 #define ACCESS_FUNCTIONS(bits)                                         \

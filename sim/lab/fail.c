@@ -245,8 +245,10 @@ static double parse_fraction(const char **at)
 {
 	double value = 0, weight = 0.1;
 
-	for (; **at >= '0' && **at <= '9'; (*at)++, weight /= 10)
+	for (; **at >= '0' && **at <= '9'; (*at)++) {
 		value += (**at - '0') * weight;
+		weight /= 10;
+	}
 	return value;
 }
 

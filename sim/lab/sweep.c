@@ -169,7 +169,7 @@ static int complain(const struct sweep *sweep, const struct run *run)
 
 static int no_machine(const struct sweep *sweep, int err)
 {
-	say(sweep->report, "a machine could not be booted: %s", strerror(-err));
+	say(sweep->report, "a machine could not be booted: %s", strerrordesc_np(-err));
 	return err;
 }
 
@@ -250,7 +250,7 @@ static int check_request(const struct sweep *sweep, const struct ksim_config *co
 
 	complete->fail = NULL;
 	if (err < 0)
-		say(sweep->report, "the config is none: %s", strerror(-err));
+		say(sweep->report, "the config is none: %s", strerrordesc_np(-err));
 	else if (sweep->scenario == NULL)
 		say(sweep->report, "there is no scenario");
 	else if (!fail_kinds_legal(sweep->kinds))
@@ -263,7 +263,7 @@ static int check_request(const struct sweep *sweep, const struct ksim_config *co
 int sweep_run(const struct machine_parts *parts, const struct ksim_config *config, size_t size, unsigned kinds,
               int (*scenario)(struct ksim_machine *m, void *arg), void *arg, struct ksim_sweep_report *report)
 {
-	struct ksim_sweep_report unwanted;
+	struct ksim_sweep_report unwanted = { 0 };
 	struct ksim_config complete;
 	struct sweep sweep = {
 		.parts = parts,

@@ -196,6 +196,16 @@ void harness_check_streq(const char *file, int line, const char *expr, const cha
 	fail(file, line, text);
 }
 
+void harness_check_contains(const char *file, int line, const char *expr, const char *actual, const char *part)
+{
+	char text[4096];
+
+	if (actual != NULL && strstr(actual, part) != NULL)
+		return;
+	snprintf(text, sizeof(text), "%s lacks \"%s\", it is\n%s", expr, part, actual != NULL ? actual : "(null)");
+	fail(file, line, text);
+}
+
 void harness_check_memeq(const char *file, int line, const char *expr, const void *actual, const void *expected,
                          size_t len_bytes)
 {

@@ -54,6 +54,7 @@ void harness_check_msg(const char *file, int line, bool leave, const char *expr,
 void harness_check_eq(const char *file, int line, bool leave, const char *actual_expr, const char *expected_expr,
                       long long actual, long long expected);
 void harness_check_streq(const char *file, int line, const char *expr, const char *actual, const char *expected);
+void harness_check_contains(const char *file, int line, const char *expr, const char *actual, const char *part);
 void harness_check_memeq(const char *file, int line, const char *expr, const void *actual, const void *expected,
                          size_t len_bytes);
 void harness_check_fails(const char *file, int line, const char *expr, long long result, int err, int expected_err);
@@ -66,6 +67,7 @@ _Noreturn void harness_skip(const char *fmt, ...) HARNESS_PRINTF(1, 2);
 #define EXPECT_EQ(actual, expected) \
 	harness_check_eq(__FILE__, __LINE__, false, #actual, #expected, (long long)(actual), (long long)(expected))
 #define EXPECT_STREQ(actual, expected) harness_check_streq(__FILE__, __LINE__, #actual, (actual), (expected))
+#define EXPECT_CONTAINS(text, part)    harness_check_contains(__FILE__, __LINE__, #text, (text), (part))
 #define EXPECT_MEMEQ(actual, expected, len_bytes) \
 	harness_check_memeq(__FILE__, __LINE__, #actual, (actual), (expected), (len_bytes))
 

@@ -125,13 +125,16 @@ static int reader_main(void *arg)
 	return 0;
 }
 
-/* Keep a removed page removed until somebody has run into that; not for ever, the readers may be elsewhere. */
+/*
+ * Keep a removed page removed until somebody has run into that: the first time for as long as it takes, later not for
+ * ever, for the readers may be elsewhere.
+ */
 static void let_them_fault(struct arena *a, uint32_t *gone)
 {
 	uint64_t before = __atomic_load_n(&a->faults, __ATOMIC_RELAXED);
 
 	__atomic_fetch_add(gone, 1, __ATOMIC_SEQ_CST);
-	for (int i = 0; i < 50 && __atomic_load_n(&a->faults, __ATOMIC_RELAXED) == before; i++)
+	for (int i = 0; (i < 50 || before == 0) && __atomic_load_n(&a->faults, __ATOMIC_RELAXED) == before; i++)
 		sched_yield();
 	__atomic_fetch_add(gone, 1, __ATOMIC_SEQ_CST);
 }

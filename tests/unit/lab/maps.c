@@ -147,17 +147,17 @@ TEST(maps, tell_zeros_own_copies_and_memory_that_is_shared_until_a_write)
 	text = dump(p);
 	snprintf(expected, sizeof(expected), "\n pages 0-2 -> pfn %llu (zeros), page 3 -> pfn %llu; 4 of 5 present\n",
 	         pfn_at(p, 0x100000), pfn_at(p, 0x103000));
-	EXPECT_MSG(strstr(text, expected) != NULL, "%s in\n%s", expected, text);
+	EXPECT_CONTAINS(text, expected);
 	snprintf(expected, sizeof(expected), "\n page 0 -> pfn %llu, page 1 -> pfn %llu (own copy); 2 of 2 present\n",
 	         pfn_at(p, 0x200000), pfn_at(p, 0x201000));
-	EXPECT_MSG(strstr(text, expected) != NULL, "%s in\n%s", expected, text);
+	EXPECT_CONTAINS(text, expected);
 	free(text);
 	SETUP(ksim_process_fork(p, "child") != NULL);
 	text = dump(p);
 	snprintf(expected, sizeof(expected), "page 3 -> pfn %llu (copy-on-write); 4 of 5", pfn_at(p, 0x103000));
-	EXPECT_MSG(strstr(text, expected) != NULL, "%s in\n%s", expected, text);
+	EXPECT_CONTAINS(text, expected);
 	snprintf(expected, sizeof(expected), "page 1 -> pfn %llu (copy-on-write); 2 of 2", pfn_at(p, 0x201000));
-	EXPECT_MSG(strstr(text, expected) != NULL, "%s in\n%s", expected, text);
+	EXPECT_CONTAINS(text, expected);
 	free(text);
 	ksim_process_status(p, &end);
 	EXPECT(end.alive);

@@ -2,7 +2,7 @@
 /*
  * The accessed and dirty bits of an entry are set without any lock, so whoever changes an entry must expect one of them
  * to come between. Here it always comes between: the address space has an entry format of its own, which sets the
- * dirty bit in the page table while a caller encodes the entry's replacement.
+ * dirty bit in the page table while a caller encodes the entry's replacement, or decodes what it has read.
  */
 #include "bed.h"
 
@@ -14,7 +14,7 @@ static struct {
 	unsigned came;
 } mark;
 
-static uint64_t encode_late(unsigned flags)
+static void come(void)
 {
 	pte_t *entry = mark.entry;
 
@@ -25,7 +25,20 @@ static uint64_t encode_late(unsigned flags)
 		*entry = pte_make(mark.real, pte_pfn(*entry), was | PTE_DIRTY);
 		mark.came++;
 	}
+}
+
+static uint64_t encode_late(unsigned flags)
+{
+	come();
 	return mark.real->encode(flags);
+}
+
+static unsigned decode_late(uint64_t bits)
+{
+	unsigned flags = mark.real->decode(bits);
+
+	come();
+	return flags;
 }
 
 static pte_t *entry_at(struct mm *mm, ksim_addr addr)
@@ -121,6 +134,25 @@ static void fault_body(struct bed *b)
 TEST(mm_marks, write_fault_on_a_page_of_its_own_keeps_a_dirty_bit_that_comes_between)
 {
 	on_both(fault_body);
+}
+
+static void early_fault_body(struct bed *b)
+{
+	struct mm *mm = space_with_page(b), *child = forked(b, mm);
+
+	drop(b, child);
+	mark_late(mm, BASE);
+	mark.format.encode = mark.real->encode;
+	mark.format.decode = decode_late;
+	EXPECT_EQ(mm_fault(&b->ctx, mm, BASE, ACCESS_WRITE, &b->fault), 0);
+	EXPECT_EQ(flags_after(mm, BASE), PTE_READ | PTE_WRITE);
+	EXPECT_EQ(ld8(b, mm, BASE), 42);
+	drop(b, mm);
+}
+
+TEST(mm_marks, write_fault_looks_again_when_the_entry_changed_since_it_was_read)
+{
+	on_both(early_fault_body);
 }
 
 static void usercopy_body(struct bed *b)

@@ -30,6 +30,44 @@ TEST(pgtable, each_node_that_cannot_be_had_is_ENOMEM_and_the_next_try_goes_on)
 	}
 }
 
+#define CONTESTED UINT64_C(0x40201000)
+
+/* While one caller allocates its nth node, another makes all that are absent. */
+static bool other_is_faster(void *arg, struct ctx *ctx, enum fail_kind kind)
+{
+	struct pt_bed *b = arg;
+	struct pt_slot unused;
+
+	(void)ctx;
+	(void)kind;
+	if (b->bed.asked++ < b->bed.fail_after)
+		return false;
+	b->bed.env.hooks.fail = NULL;
+	EXPECT_EQ(pt_ensure(&b->bed.other, &b->pt, CONTESTED, &unused), 0);
+	return false;
+}
+
+TEST(pgtable, node_that_another_makes_first_is_used_and_the_own_one_given_back)
+{
+	struct pt_slot slot, again;
+	struct pt_bed b;
+
+	for (size_t f = 0; f < NFORMATS; f++)
+		for (unsigned n = 0; n < 3; n++) {
+			pt_bed_open(&b, pt_formats[f], MIB);
+			bed_fail_after(&b.bed, n);
+			b.bed.env.hooks.fail = other_is_faster;
+			b.bed.env.hooks.fail_arg = &b;
+			REQUIRE_EQ(pt_ensure(&b.bed.ctx, &b.pt, CONTESTED, &slot), 0);
+			EXPECT(b.bed.env.hooks.fail == NULL);
+			EXPECT_EQ(b.pt.nodes, 4);
+			EXPECT(pt_find(&b.pt, CONTESTED, &again) && again.entry == slot.entry);
+			EXPECT_EQ(owners_total(&b.bed.env.owners, CENSUS_TABLE), 4);
+			pt_bed_check(&b);
+			pt_bed_close(&b);
+		}
+}
+
 TEST(pgtable, exhausted_ram_is_ENOMEM_and_comes_back)
 {
 	struct pt_bed b;
