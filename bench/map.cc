@@ -297,7 +297,7 @@ void bench::declare()
 	add("unmap_4096/ksim", map_many<Ksim, Part::Unmap>)->UseManualTime();
 	add("map_unmap_one/host", map_one<Host>);
 	add("map_unmap_one/ksim", map_one<Ksim>);
-	add("membarrier/runs", barrier)->UseManualTime();
+	add("membarrier/runs", barrier)->UseManualTime()->Iterations(smoke ? 1 : 20);
 	add_shoot<Host>("shootdown_host");
 	add_shoot<Ksim>("shootdown_ksim");
 }
