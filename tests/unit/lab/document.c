@@ -178,7 +178,9 @@ static bool event(struct reader *r)
 	struct trace_event *e;
 	char key[64];
 
-	doc->events = realloc(doc->events, (doc->n + 1) * sizeof(*doc->events));
+	/* Twice the room at each power of two. */
+	if ((doc->n & (doc->n - 1)) == 0)
+		doc->events = realloc(doc->events, (doc->n > 0 ? 2 * doc->n : 1) * sizeof(*doc->events));
 	SETUP(doc->events != NULL);
 	e = &doc->events[doc->n++];
 	*e = (struct trace_event){ .ts = -1, .id = -1, .pid = -1, .tid = -1 };

@@ -246,7 +246,7 @@ static int work(void *arg)
 	ksim_addr at = ksim_mmap(0, 16 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	(void)arg;
-	for (int i = 0; i < 400; i++) {
+	for (int i = 0; i < 100; i++) {
 		ksim_store8(at + (ksim_addr)(i % 16) * 4096, 1);
 		ksim_mprotect(at, 16 * 4096, i % 2 ? PROT_READ | PROT_WRITE : PROT_READ);
 		ksim_mprotect(at, 16 * 4096, PROT_READ | PROT_WRITE);
