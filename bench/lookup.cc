@@ -45,7 +45,7 @@ struct Area {
 
 char *frame_behind(ksim_addr addr)
 {
-	void *p = ksim_cpu_readable_(ksim_cpu_self, addr, 8);
+	void *p = ksim_cpu_read_(ksim_cpu_self, addr, 8);
 
 	KSIM_CPU_END_(ksim_cpu_self);
 	return static_cast<char *>(p);
