@@ -449,8 +449,8 @@ void json_stop(struct json *json)
 	pthread_mutex_unlock(&json->lock);
 	/* Nobody else looks at the tracks any more. */
 	json_write(json);
-	for (struct json_track *track = json->tracks; track < json->tracks + json->ntracks; track++)
-		for (; track->depth > 0; track->depth--)
+	for (size_t i = 0; i < json->ntracks; i++)
+		for (struct json_track *track = &json->tracks[i]; track->depth > 0; track->depth--)
 			end_slice(json, track);
 	fputs(json->first ? "[\n]\n" : "\n]\n", json->stream);
 	fflush(json->stream);
