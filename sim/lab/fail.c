@@ -294,7 +294,7 @@ int fail_attach(struct ksim_machine *m)
 	lab_env(m)->hooks.policy_arg = m;
 	if (text == NULL)
 		text = m->config.fail;
-	m->config.fail = NULL; /* the caller's, and only for now */
+	m->config.fail = NULL; /* the caller's, who may free it when this returns */
 	if (text == NULL)
 		return 0;
 	err = fail_parse(text, &plan);
