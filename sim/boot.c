@@ -6,6 +6,7 @@
 #include "cpu/cpu.h"
 #include "lab/lab.h"
 #include "machine/machine.h"
+#include "native/native.h"
 
 #include <errno.h>
 
@@ -17,6 +18,12 @@ static const struct machine_parts parts = {
 		.task_joined = cpu_task_joined,
 		.task_gone = cpu_task_gone,
 		.task_kicked = cpu_task_kicked,
+	},
+	.native = {
+		.boot = native_boot,
+		.halt = native_halt,
+		.process_born = native_process_born,
+		.process_gone = native_process_gone,
 	},
 	.lab = {
 		.attach = lab_attach,

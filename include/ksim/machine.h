@@ -19,6 +19,13 @@ enum ksim_commit {
 	KSIM_COMMIT_ON_TOUCH,    /**< sparse files, as Linux */
 };
 
+/** How programs touch the memory of the machine's processes. */
+enum ksim_access {
+	KSIM_ACCESS_DEFAULT, /**< native in a program any part of which was compiled with <ksim/posix.h>, else soft */
+	KSIM_ACCESS_SOFT,    /**< by ksim_load(), ksim_store() and the like */
+	KSIM_ACCESS_NATIVE,  /**< by plain pointers too: each process has a window, see ksim_ptr() in <ksim/mem.h> */
+};
+
 /** What a machine is. All-zero is the default in every field. */
 struct ksim_config {
 	uint64_t ram_bytes;  /**< RAM, bytes, a multiple of 4096, at least 64 KiB; 0 = 64 MiB */
@@ -40,6 +47,17 @@ struct ksim_config {
 	 * none. The environment's KSIM_FAIL, if set, stands in its place for every machine. See <ksim/fail.h>.
 	 */
 	const char *fail;
+	enum ksim_access access;
+	/**
+	 * Native access: address space of each process, bytes, a multiple of 4096, at least 1 MiB; 0 = 1 GiB. It is also
+	 * what a process can map in all. Where the host refuses, a window is halved until it fits, down to 16 MiB.
+	 */
+	uint64_t window_bytes;
+	/**
+	 * Descriptors 0, 1 and 2 of every process that is created: 0 = the host's, on a native machine of a program any part
+	 * of which was compiled with <ksim/posix.h>, else none; KSIM_NONE = none.
+	 */
+	unsigned stdio;
 };
 
 KSIM_EXPORT struct ksim_machine *ksim_boot_sized(const struct ksim_config *config, size_t size);

@@ -136,6 +136,37 @@ KSIM_EXPORT void ksim_fill(ksim_addr to, int byte, size_t n);
 /** strlen on user memory. */
 KSIM_EXPORT size_t ksim_strlen(ksim_addr string);
 
+/*
+ * Plain pointers, on a machine with KSIM_ACCESS_NATIVE. Each process has a window: a range of the program's own addresses
+ * in which its memory appears. A pointer into it is dereferenced as any other, at full speed; an access that Linux
+ * would not allow raises the fault in the simulated process: its handler runs, or it dies, and ksim_run() returns.
+ *
+ * User addresses are the window's addresses, so (void *)(uintptr_t)addr == ksim_ptr(addr), but in a forked child: it has
+ * its parent's user addresses, and a window of its own elsewhere. There ksim_ptr() makes the pointer; a pointer made
+ * before the fork still leads to the parent's memory. As a buffer of a call, or as an address for ksim_munmap() and the
+ * like, both the child's own pointer and the parent's mean the child's memory.
+ *
+ * ksim_load() and the like work beside it, and both see the same bytes.
+ */
+
+/**
+ * The pointer to a user address of the acting process.
+ * @return it; NULL where the process has no window or the address is in none; whether anything is mapped is not asked
+ * Threads: one that acts as a process.
+ */
+KSIM_EXPORT void *ksim_ptr(ksim_addr addr);
+/** The user address of a pointer into the acting process's window; any other pointer's own value. The reverse of ksim_ptr(). */
+KSIM_EXPORT ksim_addr ksim_addr_of(const void *pointer);
+
+/** Where a process's window lies. */
+struct ksim_window {
+	void *start;    /**< the program's address of its first byte */
+	size_t bytes;   /**< 0: the machine is soft, there is none */
+	ksim_addr user; /**< the user address of its first byte */
+};
+/** The window of a process, dead or alive. Threads: any. */
+KSIM_EXPORT void ksim_window(const struct ksim_process *p, struct ksim_window *out);
+
 /** What stands behind an address. */
 struct ksim_translation {
 	struct ksim_pfn pfn;

@@ -65,6 +65,13 @@ struct event_counts {
 	uint64_t n[EVENT_KIND_COUNT]; /* a  by kind */
 };
 
+/** Where the memory of a process appears among the program's own addresses; bytes 0: nowhere. */
+struct user_window {
+	uint64_t host;  /* the address of its first byte */
+	uint64_t bytes;
+	ksim_addr user; /* the user address of it; another one than host in a forked child */
+};
+
 struct ctx {
 	struct env *env;             /* the machine, as the lower folders see it */
 	struct task *task;           /* who acts; NULL: the machine itself */
@@ -72,6 +79,7 @@ struct ctx {
 	struct owner *owner;         /* on whose account new things go; never NULL */
 	struct waiter *waiter;       /* what blocks when this caller blocks; NULL: it must not */
 	const struct user_ops *user; /* NULL: there is no user memory, every access is EFAULT */
+	struct user_window window;   /* c  which plain pointers are user addresses */
 	struct drop *drops;          /* newest first */
 	struct frame_cache *frames;  /* of its task: free frames at hand; NULL: none */
 	struct event_counts *counts; /* where its events are counted: its task's, or the machine's own */

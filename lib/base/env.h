@@ -93,6 +93,7 @@ struct env {
 	enum ksim_arch arch;       /* c  never KSIM_ARCH_HOST */
 	uint32_t fd_limit;         /* c  descriptors a process may have */
 	bool poison;               /* c  freed frames are filled with a pattern */
+	bool ram_in_file;          /* c  RAM can be shown at further addresses of the host's */
 	uint64_t epoch;            /* a  raised by every mark; things remember it from their birth */
 	uint64_t zero_pfn;         /* c  a frame of zeros that private reads share; never written */
 	/* What calls of all processes write, apart from each other and from what they read. */

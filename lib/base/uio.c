@@ -33,6 +33,20 @@ enum direction { INTO_KERNEL, OUT_OF_KERNEL, ZERO };
 
 static const uint8_t zeros[256];
 
+/* A forked child has its parent's user addresses, which are the parent's pointers: they mean the child's memory here. */
+struct uptr uptr_meant(const struct ctx *ctx, struct uptr p)
+{
+	const struct user_window *w = &ctx->window;
+
+	if (likely(w->bytes == 0) || p.bits & UPTR_USER_BIT)
+		return p;
+	if (p.bits - w->host < w->bytes)
+		return uptr_user(p.bits - w->host + w->user);
+	if (p.bits - w->user < w->bytes)
+		return uptr_user(p.bits);
+	return p;
+}
+
 static bool is_user(struct uptr p)
 {
 	return p.bits & UPTR_USER_BIT;
@@ -90,6 +104,7 @@ int copy_in(struct ctx *ctx, void *to, struct uptr from, size_t n)
 {
 	if (n == 0)
 		return 0;
+	from = uptr_meant(ctx, from);
 	if (!buffer_legal(from, n))
 		return -EFAULT;
 	if (is_user(from))
@@ -104,6 +119,7 @@ int copy_out(struct ctx *ctx, struct uptr to, const void *from, size_t n)
 
 	if (n == 0)
 		return 0;
+	to = uptr_meant(ctx, to);
 	if (!buffer_legal(to, n))
 		return -EFAULT;
 	if (is_user(to))
@@ -140,6 +156,7 @@ ssize_t copy_in_string(struct ctx *ctx, char *to, struct uptr from, size_t size)
 {
 	size_t len;
 
+	from = uptr_meant(ctx, from);
 	if (is_user(from))
 		return string_from_user(ctx, to, from.bits & ~UPTR_USER_BIT, size);
 	if (!buffer_legal(from, 1))
@@ -187,13 +204,15 @@ static size_t uio_move(struct ctx *ctx, struct uio *uio, uint8_t *kernel, size_t
 	n = MIN(n, uio->resid);
 	while (done < n) {
 		size_t chunk, moved;
+		struct uptr base;
 
 		skip_used(uio);
 		chunk = MIN(n - done, uio->segs->len - uio->offset);
-		if (!buffer_legal(uio->segs->base, uio->segs->len))
+		base = uptr_meant(ctx, uio->segs->base);
+		if (!buffer_legal(base, uio->segs->len))
 			break;
-		moved = move_content(ctx, uptr_add(uio->segs->base, uio->offset), kernel != NULL ? kernel + done : NULL,
-		                     chunk, direction);
+		moved = move_content(ctx, uptr_add(base, uio->offset), kernel != NULL ? kernel + done : NULL, chunk,
+		                     direction);
 		KSIM_ASSERT(ctx, moved <= chunk, "a copy moves no more than it was asked to", "%zu of %zu", moved,
 		            chunk);
 		uio->offset += moved;

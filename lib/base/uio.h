@@ -5,7 +5,8 @@
  * this file ever dereferences a caller's pointer.
  *
  * A `struct uptr` is one such pointer: bit 63 set means a user address in the other bits, as ksim_user() makes
- * it; else it is a host pointer, and one below 64 KiB is EFAULT as it would be on Linux.
+ * it; one within the caller's window (ctx->window) means the user address that appears there; else it is a host pointer,
+ * and one below 64 KiB is EFAULT as it would be on Linux.
  */
 #ifndef BASE_UIO_H
 #define BASE_UIO_H
@@ -40,6 +41,9 @@ static inline bool uptr_null(struct uptr p)
 {
 	return (p.bits & ~UPTR_USER_BIT) == 0;
 }
+
+/** What a pointer means to the caller: a user address if it lies in its window. Every function here sees to that itself. */
+struct uptr uptr_meant(const struct ctx *ctx, struct uptr p);
 
 /** Copy n bytes in or out: 0, or -EFAULT (with a prefix possibly copied, as on Linux). */
 int copy_in(struct ctx *ctx, void *to, struct uptr from, size_t n);

@@ -43,6 +43,29 @@ void *host_reserve(size_t bytes)
 	return memory;
 }
 
+void *host_reserve_shared(size_t bytes, int *fd)
+{
+	void *memory = MAP_FAILED;
+
+	*fd = memfd_create("ksim-ram", MFD_CLOEXEC);
+	if (*fd >= 0 && ftruncate(*fd, (off_t)bytes) == 0)
+		memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, *fd, 0);
+	if (memory != MAP_FAILED) {
+		madvise(memory, bytes, MADV_DONTDUMP);
+		return memory;
+	}
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	return NULL;
+}
+
+void host_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 void host_release(void *memory, size_t bytes)
 {
 	int err = memory != NULL ? munmap(memory, bytes) : 0;

@@ -20,7 +20,8 @@
  * I2  a private frame is reused in place only if its one reference is this entry's, seen under the leaf lock under
  *     which the entry is changed
  * I3  a copied page is replaced by clear, invalidate, set, all under the leaf lock: no task of the process
- *     still reads the old frame when another writes the new one
+ *     still reads the old frame when another writes the new one; who is told of the copy instead (notifier.h) exchanges
+ *     the one for the other at a stroke, before anybody can write the new one
  *
  * Locking: map shared; object's lock inside object_page only; then the leaf lock.
  * Linux: mm/memory.c (handle_mm_fault). Not modelled: huge pages, NUMA, fault-around.
@@ -59,7 +60,20 @@ static int fault_is(struct fault *fault, int signo, int code, ksim_addr addr)
 
 static bool vma_allows(const struct vma *vma, enum access access)
 {
-	return access == ACCESS_WRITE ? (vma->prot & PROT_W) != 0 : vma->prot != 0;
+	switch (access) {
+	case ACCESS_WRITE:
+		return vma->prot & PROT_W;
+	case ACCESS_EXEC:
+		return vma->prot & PROT_X;
+	default:
+		return vma->prot != 0;
+	}
+}
+
+/* What the entry must allow. */
+static unsigned flags_for(enum access access)
+{
+	return access == ACCESS_WRITE ? PTE_WRITE : access == ACCESS_EXEC ? PTE_EXEC : PTE_READ;
 }
 
 /* Whether what was found still holds. Leaf lock held. */
@@ -108,11 +122,12 @@ static int replace(struct ctx *ctx, struct attempt *a, pfn_t fresh)
 		return RETRY;
 	}
 	pte_exchange(a->slot.entry, PTE_NONE);
-	mm_invalidate(ctx, a->mm, addr, addr + PAGE_BYTES, false);
+	mm_invalidate_for_copy(ctx, a->mm, addr);
 	if (old.n != ctx->env->zero_pfn)
 		frame_copy(pt->phys, fresh, old);
 	__atomic_fetch_add(&frame_of(pt->phys, fresh)->mappers, 1, __ATOMIC_RELAXED);
 	pte_exchange(a->slot.entry, pte_make(pt->format, fresh, vma_pte_flags(a->vma, true)));
+	mm_filled(ctx, a->mm, addr, addr + PAGE_BYTES);
 	pt_unlock(ctx, &a->slot);
 	__atomic_fetch_sub(&frame_of(pt->phys, old)->mappers, 1, __ATOMIC_RELAXED);
 	frame_put(ctx, old);
@@ -144,7 +159,7 @@ static int fault_anon(struct ctx *ctx, struct attempt *a, enum access access)
 	pfn_t pfn = { ctx->env->zero_pfn };
 
 	a->pfn = pfn;
-	if (access == ACCESS_READ) {
+	if (access != ACCESS_WRITE) {
 		a->kind = EVENT_FAULT_ZERO;
 		frame_get(a->mm->pt.phys, pfn);
 		return install(ctx, a, pfn, false);
@@ -170,7 +185,7 @@ static int fault_object(struct ctx *ctx, struct attempt *a, enum access access)
 		return err;
 	a->pfn = page;
 	a->kind = EVENT_FAULT_FILE;
-	if (a->vma->shared || access == ACCESS_READ)
+	if (a->vma->shared || access != ACCESS_WRITE)
 		return install(ctx, a, page, false);
 	a->wanted = "a private copy of a file's page";
 	a->kind = EVENT_FAULT_COPY;
@@ -205,7 +220,7 @@ static int fault_present(struct ctx *ctx, struct attempt *a, unsigned need)
 /* One attempt with the map held shared. */
 static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum access access, struct fault *fault)
 {
-	unsigned need = access == ACCESS_WRITE ? PTE_WRITE : PTE_READ;
+	unsigned need = flags_for(access);
 
 	a->vma = ranges_find(&a->mm->vmas, addr);
 	if (a->vma == NULL)

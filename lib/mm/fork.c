@@ -138,6 +138,8 @@ int mm_fork(struct ctx *ctx, struct mm *parent, struct mm **out)
 
 	if (err < 0)
 		return err;
+	fork.child->bounds = parent->bounds;
+	fork.child->eager = parent->eager;
 	rwlock_write(ctx, &parent->map);
 	err = copy_all(ctx, parent, &fork);
 	if (fork.protected)

@@ -125,17 +125,17 @@ static int place(const struct mm *mm, const struct mm_map *what, ksim_addr *out)
 		return what->noreplace && !range_is_free(mm, what->addr, what->length) ? -EEXIST : 0;
 	}
 	if (hint != 0) {
-		if (hint < MM_MIN)
-			hint = MM_MIN;
-		if (hint <= MM_MAX - what->length && range_is_free(mm, hint, what->length)) {
+		if (hint < mm->bounds.min)
+			hint = mm->bounds.min;
+		if (hint <= mm->bounds.max - what->length && range_is_free(mm, hint, what->length)) {
 			*out = hint;
 			return 0;
 		}
 	}
-	if (ranges_gap_top_down(&mm->vmas, MM_MIN, MM_TOP, what->length, out))
+	if (ranges_gap_top_down(&mm->vmas, mm->bounds.min, mm->bounds.top, what->length, out))
 		return 0;
 	/* Linux then looks above as well, where only hints and fixed addresses have gone so far. */
-	return ranges_gap_bottom_up(&mm->vmas, MM_TOP, MM_MAX, what->length, out) ? 0 : -ENOMEM;
+	return ranges_gap_bottom_up(&mm->vmas, mm->bounds.top, mm->bounds.max, what->length, out) ? 0 : -ENOMEM;
 }
 
 /* Whether RAM must be able to hold it: memory that no file accounts for. */
@@ -144,19 +144,21 @@ static bool is_charged(const struct mm_map *what)
 	return !what->noreserve && (what->shared ? what->backing == NULL : (what->prot & PROT_W) != 0);
 }
 
-static int check_bounds(const struct ctx *ctx, const struct mm_map *what)
+static int check_bounds(const struct ctx *ctx, const struct mm *mm, const struct mm_map *what)
 {
+	const struct mm_bounds *bounds = &mm->bounds;
+
 	KSIM_ASSERT(ctx, what->length > 0 && ((what->addr | what->length) & ~PAGE_MASK) == 0,
 	            "a mapping is of whole pages", "%#lx, %#lx bytes", what->addr, what->length);
 	KSIM_ASSERT(ctx, (what->prot & ~what->max_prot) == 0 && (!what->shared || what->object != NULL),
 	            "a mapping allows what it may, and shares what is there", "prot %#x, max_prot %#x", what->prot,
 	            what->max_prot);
-	if (what->length > MM_MAX)
-		return -ENOMEM;
-	if (is_exact(what) && what->addr > MM_MAX - what->length)
+	if (what->length > bounds->max - bounds->min)
 		return -ENOMEM;
 	if (is_exact(what) && what->addr < MM_MIN)
 		return -EPERM;
+	if (is_exact(what) && (what->addr < bounds->min || what->addr > bounds->max - what->length))
+		return -ENOMEM;
 	if (is_charged(what) && what->length >> PAGE_SHIFT > phys_total_frames(ctx->env->phys))
 		return -ENOMEM;
 	return 0;
@@ -200,7 +202,7 @@ int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr 
 	uint8_t max_prot;
 	ksim_addr start;
 	bool hole;
-	int err = check_bounds(ctx, what);
+	int err = check_bounds(ctx, mm, what);
 
 	if (err < 0)
 		return err;
@@ -228,6 +230,8 @@ int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr 
 	mm_check_slow(ctx, mm);
 	rwlock_write_unlock(ctx, &mm->map);
 	release_all(ctx, dead);
+	if (mm->eager && what->object != NULL)
+		mm_populate(ctx, mm, start, start + what->length);
 	*out = start;
 	return 0;
 
@@ -283,6 +287,7 @@ static void protect_vma(struct ctx *ctx, struct vma *vma, uint8_t prot)
 	pt_for_each_leaf(ctx, &vma->mm->pt, vma->start, vma->end, protect_leaf, &protect);
 	if (protect.reduced)
 		mm_invalidate(ctx, vma->mm, vma->start, vma->end, false);
+	mm_filled(ctx, vma->mm, vma->start, vma->end);
 }
 
 /* VMAs that changing [addr, end) may cut: one that begins below, one that ends above. */

@@ -30,6 +30,7 @@ int mm_create(struct ctx *ctx, struct mm **out)
 	ref_init(&mm->ref);
 	origin_set(ctx, &mm->origin, CENSUS_MM);
 	mm->env = ctx->env;
+	mm->bounds = (struct mm_bounds){ .min = MM_MIN, .top = MM_TOP, .max = MM_MAX };
 	rwlock_init(&mm->map, RANK_MM_MAP);
 	ranges_init(&mm->vmas);
 	mutex_init(&mm->notifier_lock, RANK_TLB_LIST);
@@ -40,6 +41,16 @@ int mm_create(struct ctx *ctx, struct mm **out)
 undo_alloc:
 	kmem_free(ctx->env, mm, sizeof(*mm));
 	return err;
+}
+
+void mm_confine(struct mm *mm, ksim_addr min, ksim_addr max)
+{
+	KSIM_ASSERT(NULL,
+	            mm->vmas.count == 0 && MM_MIN <= min && min < max && max <= MM_MAX &&
+	                    ((min | max) & ~PAGE_MASK) == 0,
+	            "an empty address space is confined to pages of user space", "[%#lx, %#lx)", min, max);
+	mm->bounds = (struct mm_bounds){ .min = min, .top = max, .max = max };
+	mm->eager = true;
 }
 
 void mm_get(struct mm *mm)
@@ -104,5 +115,29 @@ void mm_invalidate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr en
 	mm_notifiers_lock(ctx, mm);
 	LIST_FOREACH(notifier, &mm->notifiers, link)
 		notifier->invalidate(ctx, notifier, start, end, nodes);
+	mm_notifiers_unlock(ctx, mm);
+}
+
+void mm_invalidate_for_copy(struct ctx *ctx, struct mm *mm, ksim_addr page)
+{
+	struct mmu_notifier *notifier;
+
+	mm_notifiers_lock(ctx, mm);
+	LIST_FOREACH(notifier, &mm->notifiers, link)
+		if (notifier->filled == NULL)
+			notifier->invalidate(ctx, notifier, page, page + PAGE_BYTES, false);
+	mm_notifiers_unlock(ctx, mm);
+}
+
+void mm_filled(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
+{
+	struct mmu_notifier *notifier;
+
+	if (likely(!mm->eager))
+		return;
+	mm_notifiers_lock(ctx, mm);
+	LIST_FOREACH(notifier, &mm->notifiers, link)
+		if (notifier->filled != NULL)
+			notifier->filled(ctx, notifier, start, end);
 	mm_notifiers_unlock(ctx, mm);
 }

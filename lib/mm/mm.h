@@ -12,7 +12,7 @@
 #include "pgtable/pgtable.h"
 #include "phys/runs.h"
 
-/** User addresses that may be mapped: [MM_MIN, MM_MAX). Placement goes down from MM_TOP. */
+/** User addresses that may be mapped: [MM_MIN, MM_MAX), or less, see mm_confine. Placement goes down from MM_TOP. */
 #define MM_MIN UINT64_C(0x10000)
 #define MM_MAX (PT_SPAN - PAGE_BYTES)
 #define MM_TOP UINT64_C(0x7ffff0000000)
@@ -43,11 +43,18 @@ struct vma {
 	struct vma *chain;       /* of the call that made it or took it out, while it is in no tree */
 };
 
+/* Where mappings may lie: [min, max); they are placed going down from top. */
+struct mm_bounds {
+	ksim_addr min, top, max;
+};
+
 /* m map lock; n notifier_lock; c constant */
 struct mm {
 	struct ref ref;
 	struct origin origin;                /* c */
 	struct env *env;                     /* c */
+	struct mm_bounds bounds;             /* c */
+	bool eager;                          /* c  see mm_confine */
 	struct rwlock map;                   /* RANK_MM_MAP: shared for faults, exclusive for changes of VMAs */
 	struct ranges vmas;                  /* m  by address */
 	struct pgtable pt;                   /* nodes: pgtable.h; entries: the leaf locks */
@@ -63,9 +70,16 @@ struct fault {
 	const char *why; /* SIGKILL: which allocation failed */
 };
 
-enum access { ACCESS_READ, ACCESS_WRITE };
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
 
 int mm_create(struct ctx *ctx, struct mm **out);
+/**
+ * For a user who reaches memory by addresses of the host's: nothing is ever mapped outside of [min, max); and, since the
+ * accesses are not seen, entries are set for what is there already when it is mapped, and an entry counts as accessed,
+ * and one that may be written as dirty, from when it is set. Before anything is mapped; a fork's copy is confined as
+ * its parent is.
+ */
+void mm_confine(struct mm *mm, ksim_addr min, ksim_addr max);
 void mm_get(struct mm *mm);
 /** The last put unmaps everything. NULL is legal. */
 void mm_put(struct ctx *ctx, struct mm *mm);
@@ -102,6 +116,12 @@ int mm_protect(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, 
  *   -ENOMEM  SIGKILL: no frame or kernel object was left, and the memory had been promised
  */
 int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access, struct fault *fault);
+
+/**
+ * Set the entries of [start, end), page aligned, whose pages are there: those of objects, up to their end. Makes no page,
+ * and is content with less when nodes run out. Tells the notifiers what it set.
+ */
+void mm_populate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 
 /** user_ops over ctx->mm. */
 extern const struct user_ops mm_user_ops;

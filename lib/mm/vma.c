@@ -77,7 +77,8 @@ static void mapper_insert(struct vma *vma)
 
 void vma_link(struct ctx *ctx, struct vma *vma)
 {
-	KSIM_ASSERT(ctx, ((vma->start | vma->end) & ~PAGE_MASK) == 0 && MM_MIN <= vma->start && vma->end <= MM_MAX,
+	KSIM_ASSERT(ctx, ((vma->start | vma->end) & ~PAGE_MASK) == 0 && vma->mm->bounds.min <= vma->start &&
+	                    vma->end <= vma->mm->bounds.max,
 	            "a VMA is a row of user pages", "[%#lx, %#lx)", vma->start, vma->end);
 	ranges_insert(&vma->mm->vmas, vma->start, vma->end, vma);
 	if (vma->object == NULL)
@@ -222,5 +223,7 @@ unsigned vma_pte_flags(const struct vma *vma, bool own_page)
 		flags |= PTE_WRITE;
 	if (vma->prot & PROT_X)
 		flags |= PTE_EXEC;
+	if (vma->mm->eager)
+		flags |= PTE_ACCESSED | (flags & PTE_WRITE ? PTE_DIRTY : 0);
 	return flags;
 }

@@ -84,6 +84,13 @@ void mm_zap(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 void mm_free_nodes(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 /** Tell every notifier. */
 void mm_invalidate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, bool nodes);
+/** Tell those who want to know that entries have been set. */
+void mm_filled(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
+/**
+ * A page is about to be replaced by a copy, its entry being clear and its leaf locked: tell those who will not be told
+ * by mm_filled, when the entry leads to the copy.
+ */
+void mm_invalidate_for_copy(struct ctx *ctx, struct mm *mm, ksim_addr page);
 
 /** Where every change is checked (KSIM_CHECK_SLOW): validate the VMAs, unless they are many. */
 void mm_check_slow(struct ctx *ctx, struct mm *mm);

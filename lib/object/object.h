@@ -45,6 +45,8 @@ struct object_ops {
 	 * @return 0; -ENOENT absent and not alloc; -ENXIO the page begins at or beyond the size; -ENOMEM
 	 */
 	int (*page)(struct ctx *ctx, struct object *object, uint64_t pgidx, bool alloc, pfn_t *out);
+	/** What there is of pages [first, first + n), see object_pages_at. */
+	size_t (*pages)(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out);
 	/**
 	 * Allocate zeroed frames for the absent pages of [first, first + n): all or none, also beyond the size.
 	 * 0 or -ENOMEM.
@@ -96,6 +98,15 @@ static inline uint64_t object_seq(const struct object *object)
 static inline int object_page(struct ctx *ctx, struct object *object, uint64_t pgidx, bool alloc, pfn_t *out)
 {
 	return object->ops->page(ctx, object, pgidx, alloc, out);
+}
+
+/**
+ * The frames of pages [first, first + n), each with a reference for the caller; PFN_NONE for a page that is absent or
+ * begins at or beyond the size. @return how many there are
+ */
+static inline size_t object_pages_at(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out)
+{
+	return object->ops->pages(ctx, object, first, n, out);
 }
 
 /**

@@ -103,6 +103,25 @@ static int shmem_page(struct ctx *ctx, struct object *object, uint64_t pgidx, bo
 	return err == -ENOENT && alloc ? make(ctx, object, pgidx, WITHIN_SIZE, out) : err;
 }
 
+static size_t shmem_pages(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out)
+{
+	uint64_t pgidx = first, end;
+	size_t count = 0;
+	pfn_t pfn;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = PFN_NONE;
+	mutex_lock(ctx, &object->lock);
+	end = MIN(first + n, pages_of(object->size));
+	for (; pgidx < end && radix_next(&object->pages, pgidx, &pgidx, &pfn) && pgidx < end; pgidx++) {
+		frame_get(ctx->env->phys, pfn);
+		out[pgidx - first] = pfn;
+		count++;
+	}
+	mutex_unlock(ctx, &object->lock);
+	return count;
+}
+
 static int commit_one(struct ctx *ctx, struct object *object, uint64_t pgidx)
 {
 	pfn_t pfn;
@@ -220,6 +239,7 @@ static void shmem_destroy(struct ctx *ctx, struct object *object)
 static const struct object_ops shmem_ops = {
 	.name = "shmem",
 	.page = shmem_page,
+	.pages = shmem_pages,
 	.commit = shmem_commit,
 	.remove = shmem_remove,
 	.destroy = shmem_destroy,

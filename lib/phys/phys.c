@@ -30,6 +30,12 @@ static size_t frames_bytes(uint64_t nframes)
 	return nframes * sizeof(struct frame);
 }
 
+static void release_ram(struct phys *phys, uint64_t bytes)
+{
+	host_release(phys->ram, bytes);
+	host_close(phys->fd);
+}
+
 int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out)
 {
 	uint64_t nframes = ram_bytes >> PAGE_SHIFT;
@@ -42,7 +48,8 @@ int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out)
 	phys = kmem_alloc_aligned(&ctx, sizeof(*phys), _Alignof(struct phys));
 	if (phys == NULL)
 		return -ENOMEM;
-	phys->ram = host_reserve(ram_bytes);
+	phys->fd = -1;
+	phys->ram = env->ram_in_file ? host_reserve_shared(ram_bytes, &phys->fd) : host_reserve(ram_bytes);
 	if (phys->ram == NULL)
 		goto undo_phys;
 	phys->frames = host_reserve(frames_bytes(nframes));
@@ -60,7 +67,7 @@ int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out)
 	*out = phys;
 	return 0;
 undo_ram:
-	host_release(phys->ram, ram_bytes);
+	release_ram(phys, ram_bytes);
 undo_phys:
 	kmem_free(env, phys, sizeof(*phys));
 	return -ENOMEM;
@@ -72,7 +79,7 @@ void phys_destroy(struct phys *phys)
 		return;
 	poison_forget(phys);
 	host_release(phys->frames, frames_bytes(phys->nframes));
-	host_release(phys->ram, phys->nframes << PAGE_SHIFT);
+	release_ram(phys, phys->nframes << PAGE_SHIFT);
 	mutex_fini(&phys->lock);
 	phys->env->phys = NULL;
 	kmem_free(phys->env, phys, sizeof(*phys));

@@ -52,6 +52,7 @@ struct frame {
 
 struct phys {
 	char *ram;            /* c  host address of pfn 0 */
+	int fd;               /* c  of a file of the host's that it is, from pfn 0 on; -1: it is none */
 	struct frame *frames; /* c  indexed by pfn */
 	uint64_t nframes;     /* c  pfn 0 included */
 	struct env *env;      /* c */

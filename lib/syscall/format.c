@@ -151,8 +151,10 @@ static int peek_host(struct line *line, void *to, struct uptr from, size_t n)
 
 int line_peek(struct line *line, void *to, struct uptr from, size_t n)
 {
-	ksim_addr addr = from.bits & ~UPTR_USER_BIT;
+	ksim_addr addr;
 
+	from = uptr_meant(line->ctx, from);
+	addr = from.bits & ~UPTR_USER_BIT;
 	if (!(from.bits & UPTR_USER_BIT))
 		return peek_host(line, to, from, n);
 	if (!range_legal(from, n))

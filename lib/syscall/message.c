@@ -95,7 +95,7 @@ static uint32_t message_flags(const struct file *file, uint32_t flags)
  */
 static int transfer_init(const struct syscall_frame *frame, struct file **file, struct uio *uio)
 {
-	struct uptr p = arg_pointer(frame, 1);
+	struct uptr p = uptr_meant(frame->ctx, arg_pointer(frame, 1));
 	size_t n = MIN(frame->args[2], TRANSFER_BYTES_MAX);
 	int err;
 

@@ -64,6 +64,7 @@ struct process {
 	bool held_by_bench;             /* c  reaped by the bench's join or by halt, not by its parent */
 	const char *call;               /* c  that made it */
 	uint64_t epoch;                 /* c  and when */
+	struct user_window window;      /* c  of sim, set when it is born: its memory among the program's addresses */
 	void *sim;                      /* of sim: what the machine keeps for it */
 };
 
@@ -82,8 +83,8 @@ struct task {
 	void *cpu;        /* of sim: its TLB */
 };
 
-/** Whose host thread acts as a task. */
-enum task_actor { TASK_ACTOR_PROGRAM = 1, TASK_ACTOR_OURS = 2 };
+/** Whose host thread acts as a task: the program's, for a while; ours; the program's, for its life. */
+enum task_actor { TASK_ACTOR_PROGRAM = 1, TASK_ACTOR_OURS = 2, TASK_ACTOR_THREAD = 3 };
 
 struct kernel_config {
 	uint64_t ram_bytes;
@@ -92,6 +93,7 @@ struct kernel_config {
 	unsigned linux_release;
 	uint32_t fd_limit;
 	bool poison;
+	bool ram_in_file;
 };
 
 struct kernel {

@@ -27,6 +27,7 @@ static void init_ctx(struct task *task)
 	ctx->owner = &p->owner;
 	ctx->waiter = &task->waiter;
 	ctx->user = &mm_user_ops;
+	ctx->window = p->window;
 }
 
 /* Number the task and put it on the list, if the process still lives. */

@@ -96,6 +96,8 @@ void file_put(struct ctx *ctx, struct file *file)
 void vfs_stat(struct ctx *ctx, struct file *file, struct kstat *out)
 {
 	inode_stat(ctx, file->inode, out);
+	if (file->ops->stat != NULL)
+		file->ops->stat(file, out);
 }
 
 int vfs_set_flags(struct ctx *ctx, struct file *file, uint32_t flags)

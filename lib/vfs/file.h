@@ -21,6 +21,8 @@ struct file_ops {
 	bool seekable;
 	/** The last reference has gone. No lock is held. */
 	void (*release)(struct ctx *ctx, struct file *file);
+	/** What fstat tells; NULL: what the inode knows. */
+	void (*stat)(struct file *file, struct kstat *out);
 	/** As /proc/self/fd shows it: "/memfd:x (deleted)", "socket:[7]". @return as snprintf */
 	int (*describe)(const struct file *file, char *text, size_t size);
 };

@@ -52,7 +52,11 @@ void *cpu_translate(struct tlb *tlb, ksim_addr addr, unsigned size, enum access 
 /** Fill the entry of a page; the hazard is set over it. false: the page-table entry has changed, walk again. */
 bool tlb_fill(struct tlb *tlb, ksim_addr addr, const pte_t *entry, pte_t pte, enum access access);
 
-/** Run the handler of a fault, or end the process and leave it. No hazard is set. */
-void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access);
+/**
+ * Run the handler of a fault, or end the process and leave it. No hazard is set.
+ * @param size     bytes of the access; 0: unknown
+ * @param context  the handler's third argument
+ */
+void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access, void *context);
 
 #endif

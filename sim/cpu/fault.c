@@ -6,7 +6,8 @@
  * call: it may return, and the access is tried again; map memory first, so that it then succeeds; or jump away.
  *
  * Which signals are blocked is the host thread's own signal mask, of which a handler's are added while it runs: so
- * siglongjmp out of a handler restores them if its sigsetjmp saved the mask, and longjmp does not, as on Linux.
+ * siglongjmp out of a handler restores them if its sigsetjmp saved the mask, and longjmp does not, as on Linux. Where a
+ * process has a window, other signals stand there for SIGSEGV and SIGBUS (machine_stand_in).
  *
  * Linux: kernel/signal.c (force_sig_fault), signal(7). A fault whose signal is blocked or ignored ends the process.
  */
@@ -20,24 +21,29 @@
 
 enum { ACTION_DEFAULT = 0, ACTION_IGNORE = 1 };
 
-static bool is_blocked(int signo)
+static int in_mask(const struct task *task, int signo)
+{
+	return task->process->window.bytes != 0 ? machine_stand_in(signo) : signo;
+}
+
+static bool is_blocked(const struct task *task, int signo)
 {
 	sigset_t mask;
 
-	return pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, signo) == 1;
+	return pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, in_mask(task, signo)) == 1;
 }
 
 /* Block what a handler's action says, and remember the mask from before. */
-static void block_for(const struct sigact *action, int signo, sigset_t *before)
+static void block_for(const struct task *task, const struct sigact *action, int signo, sigset_t *before)
 {
 	sigset_t mask;
 
 	sigemptyset(&mask);
 	for (int n = 1; n <= SIGNALS; n++)
 		if (action->mask >> (n - 1) & 1)
-			sigaddset(&mask, n);
+			sigaddset(&mask, in_mask(task, n));
 	if (!(action->flags & SA_NODEFER))
-		sigaddset(&mask, signo);
+		sigaddset(&mask, in_mask(task, signo));
 	pthread_sigmask(SIG_BLOCK, &mask, before);
 }
 
@@ -55,8 +61,9 @@ static struct sigact take_action(struct task *task, int signo)
 	return action;
 }
 
-static void call_handler(const struct sigact *action, const struct fault *fault)
+static void call_handler(const struct task *task, const struct sigact *action, const struct fault *fault, void *context)
 {
+	uintptr_t host = window_address(&task->process->window, fault->addr);
 	siginfo_t info;
 
 	if (!(action->flags & SA_SIGINFO)) {
@@ -66,15 +73,18 @@ static void call_handler(const struct sigact *action, const struct fault *fault)
 	memset(&info, 0, sizeof(info));
 	info.si_signo = fault->signo;
 	info.si_code = fault->code;
-	info.si_addr = (void *)(uintptr_t)fault->addr;
-	((void (*)(int, siginfo_t *, void *))(uintptr_t)action->handler)(fault->signo, &info, NULL);
+	info.si_addr = (void *)(host != 0 ? host : (uintptr_t)fault->addr);
+	((void (*)(int, siginfo_t *, void *))(uintptr_t)action->handler)(fault->signo, &info, context);
 }
 
 /* "read of 4 at 0x7f00003ffc, page 3 of /memfd:wl_shm, size 16384" */
 static void describe_access(struct task *task, const struct fault *fault, unsigned size, enum access access, char *text,
                             size_t room)
 {
-	const char *verb = access == ACCESS_WRITE ? "write" : "read";
+	static const char *const verbs[] = {
+		[ACCESS_READ] = "read", [ACCESS_WRITE] = "write", [ACCESS_EXEC] = "execution"
+	};
+	const char *verb = verbs[access];
 	struct mm_region region;
 	int n;
 
@@ -82,7 +92,8 @@ static void describe_access(struct task *task, const struct fault *fault, unsign
 		snprintf(text, room, "no memory for %s: %s at %#" PRIx64, fault->why, verb, fault->addr);
 		return;
 	}
-	n = snprintf(text, room, "%s of %u at %#" PRIx64, verb, size, fault->addr);
+	n = size != 0 ? snprintf(text, room, "%s of %u at %#" PRIx64, verb, size, fault->addr)
+	              : snprintf(text, room, "%s at %#" PRIx64, verb, fault->addr);
 	if (n < 0 || (size_t)n >= room)
 		return;
 	if (fault->signo == SIGBUS && fault->code == BUS_ADRALN) {
@@ -115,20 +126,20 @@ static __attribute__((noreturn)) void die_of(struct task *task, const struct fau
 	acting_die();
 }
 
-void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access)
+void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access, void *context)
 {
 	struct task *task = tlb->task;
 	struct sigact action;
 	sigset_t before;
 
-	if (fault->signo == SIGKILL || is_blocked(fault->signo))
+	if (fault->signo == SIGKILL || is_blocked(task, fault->signo))
 		die_of(task, fault, size, access);
 	action = take_action(task, fault->signo);
 	if (action.handler == ACTION_DEFAULT || action.handler == ACTION_IGNORE)
 		die_of(task, fault, size, access);
 	tlb->handled++;
-	block_for(&action, fault->signo, &before);
-	call_handler(&action, fault);
+	block_for(task, &action, fault->signo, &before);
+	call_handler(task, &action, fault, context);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (task_dying(task))
 		acting_die();

@@ -308,14 +308,15 @@ int ksim_run(struct ksim_process *p, int (*fn)(void *), void *arg, struct ksim_e
 	return 0;
 }
 
-bool acting_call(struct ksim_process *p, struct task *task, int (*fn)(void *), void *arg, int *result)
+bool acting_call(struct ksim_process *p, struct task *task, enum task_actor kind, int (*fn)(void *), void *arg,
+                 int *result)
 {
 	struct actor *actor = actor_ready();
 	sigjmp_buf run;
 
 	if (actor == NULL)
 		machine_abort("a thread of %s has no memory to act", p->kernel->owner.name);
-	actor->kind = TASK_ACTOR_OURS;
+	actor->kind = kind;
 	actor->stack[actor->depth] = (struct entry){
 		.process = p,
 		.task = task,
@@ -332,6 +333,11 @@ void acting_leave(void)
 	leave_to(self->depth - 1);
 }
 
+void acting_leave_all(void)
+{
+	leave_to(0);
+}
+
 void acting_die(void)
 {
 	struct ksim_process *p = top()->process;
@@ -339,7 +345,7 @@ void acting_die(void)
 
 	for (unsigned i = self->depth; i-- > 0 && self->stack[i].process == p;) {
 		sigjmp_buf *run = self->stack[i].run;
-		bool ours = self->kind == TASK_ACTOR_OURS && i == 0;
+		bool ours = self->kind != TASK_ACTOR_PROGRAM && i == 0;
 
 		if (run == NULL)
 			continue;
@@ -347,6 +353,8 @@ void acting_die(void)
 		leave_to(ours ? 1 : i);
 		siglongjmp(*run, 1);
 	}
+	if (p->died != NULL)
+		p->died(p);
 	end_export(p->kernel, &end);
 	machine_abort("%s", end.text);
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define RAM_DEFAULT      (UINT64_C(64) << 20)
 #define RAM_MIN          (UINT64_C(64) << 10)
@@ -22,6 +23,10 @@
 #define FD_LIMIT_DEFAULT 1024u
 #define FD_LIMIT_MAX     1048576u
 #define TLB_DEFAULT      256u
+#define WINDOW_DEFAULT   (UINT64_C(1) << 30)
+#define WINDOW_MIN       (UINT64_C(1) << 20)
+#define WINDOW_MAX       (UINT64_C(1) << 46)
+#define LEAVE_NS         (UINT64_C(5) * 1000000000) /* for a thread to notice that its process has ended */
 
 void machine_abort(const char *format, ...)
 {
@@ -33,6 +38,45 @@ void machine_abort(const char *format, ...)
 	va_end(args);
 	fprintf(stderr, "ksim: %s\n", text);
 	abort();
+}
+
+/* ---- what the program is ---- */
+
+static bool posix_in_use, booted;
+
+void ksim_posix_mark_(void)
+{
+	__atomic_store_n(&posix_in_use, true, __ATOMIC_RELAXED);
+}
+
+bool machine_posix_in_use(void)
+{
+	return __atomic_load_n(&posix_in_use, __ATOMIC_RELAXED);
+}
+
+bool machine_booted(void)
+{
+	return __atomic_load_n(&booted, __ATOMIC_RELAXED);
+}
+
+/* ---- what is asked for ---- */
+
+/* Access, and what follows from it. */
+static int fill_access(struct ksim_config *c)
+{
+	bool posix = machine_posix_in_use();
+
+	if (c->access == KSIM_ACCESS_DEFAULT)
+		c->access = posix ? KSIM_ACCESS_NATIVE : KSIM_ACCESS_SOFT;
+	if (c->window_bytes == 0)
+		c->window_bytes = WINDOW_DEFAULT;
+	if (c->stdio == 0 && !(posix && c->access == KSIM_ACCESS_NATIVE))
+		c->stdio = KSIM_NONE;
+	if (c->access != KSIM_ACCESS_SOFT && c->access != KSIM_ACCESS_NATIVE)
+		return -EINVAL;
+	if (c->window_bytes < WINDOW_MIN || c->window_bytes > WINDOW_MAX || c->window_bytes % KSIM_PAGE_SIZE != 0)
+		return -EINVAL;
+	return c->stdio == 0 || c->stdio == KSIM_NONE ? 0 : -EINVAL;
 }
 
 static int fill_defaults(struct ksim_config *c)
@@ -55,7 +99,7 @@ static int fill_defaults(struct ksim_config *c)
 		return -EINVAL;
 	if (c->tlb_entries < 16 || c->tlb_entries > 4096 || (c->tlb_entries & (c->tlb_entries - 1)) != 0)
 		return -EINVAL;
-	return 0;
+	return fill_access(c);
 }
 
 int machine_config(const struct ksim_config *config, size_t size, struct ksim_config *out)
@@ -96,6 +140,37 @@ static int lab_process_born(struct ctx *ctx, struct ksim_process *handle)
 	return parts->lab.process_born(handle, parent_of(ctx, handle->kernel));
 }
 
+static int native_process_born(struct ctx *ctx, struct ksim_process *handle)
+{
+	return handle->machine->native != NULL ? handle->machine->parts->native.process_born(ctx, handle) : 0;
+}
+
+static void native_process_gone(struct ctx *ctx, struct ksim_process *handle)
+{
+	if (handle->native != NULL)
+		handle->machine->parts->native.process_gone(ctx, handle);
+}
+
+/* What this gives goes with the process's files. */
+static int posix_process_born(struct ctx *ctx, struct ksim_process *handle)
+{
+	const struct ksim_machine *m = handle->machine;
+
+	return m->config.stdio == 0 && m->parts->posix.process_born != NULL ? m->parts->posix.process_born(ctx, handle)
+	                                                                    : 0;
+}
+
+static int posix_boot(struct ksim_machine *m)
+{
+	return m->config.stdio == 0 && m->parts->posix.boot != NULL ? m->parts->posix.boot(m) : 0;
+}
+
+static void posix_halt(struct ksim_machine *m)
+{
+	if (m->parts->posix.halt != NULL)
+		m->parts->posix.halt(m);
+}
+
 static int process_born(struct ctx *ctx, struct process *process)
 {
 	struct ksim_machine *m = ctx->env->hooks.machine;
@@ -112,11 +187,19 @@ static int process_born(struct ctx *ctx, struct process *process)
 	err = m->parts->cpu.process_born(ctx, handle);
 	if (err < 0)
 		goto undo_handle;
-	err = lab_process_born(ctx, handle);
+	err = native_process_born(ctx, handle);
 	if (err < 0)
 		goto undo_cpu;
+	err = posix_process_born(ctx, handle);
+	if (err < 0)
+		goto undo_native;
+	err = lab_process_born(ctx, handle);
+	if (err < 0)
+		goto undo_native;
 	return 0;
 
+undo_native:
+	native_process_gone(ctx, handle);
 undo_cpu:
 	m->parts->cpu.process_gone(ctx, handle);
 undo_handle:
@@ -133,6 +216,7 @@ static void process_gone(struct ctx *ctx, struct process *process)
 	if (handle == NULL)
 		return;
 	parts = handle->machine->parts;
+	native_process_gone(ctx, handle);
 	parts->cpu.process_gone(ctx, handle);
 	if (parts->lab.process_gone != NULL)
 		parts->lab.process_gone(handle);
@@ -152,6 +236,7 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 		.linux_release = config->linux_release,
 		.fd_limit = config->fd_limit,
 		.poison = config->poison != KSIM_NONE,
+		.ram_in_file = config->access == KSIM_ACCESS_NATIVE,
 	};
 	struct ksim_machine *m = calloc(1, sizeof(*m));
 	struct env_hooks hooks = { .say = config->report, .say_arg = config->report_arg, .machine = m };
@@ -174,11 +259,25 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 		.task_gone = parts->cpu.task_gone,
 		.task_kicked = parts->cpu.task_kicked,
 	};
+	if (config->access == KSIM_ACCESS_NATIVE) {
+		err = parts->native.boot(m);
+		if (err < 0)
+			goto undo_kernel;
+	}
+	err = posix_boot(m);
+	if (err < 0)
+		goto undo_native;
 	err = parts->lab.attach(m);
 	if (err < 0)
-		goto undo_kernel;
+		goto undo_posix;
+	__atomic_store_n(&booted, true, __ATOMIC_RELAXED);
 	return m;
 
+undo_posix:
+	posix_halt(m);
+undo_native:
+	if (m->native != NULL)
+		parts->native.halt(m);
 undo_kernel:
 	kernel_stop(m->kernel);
 	kernel_destroy(m->kernel);
@@ -192,20 +291,62 @@ fail:
 
 /* ---- halt ---- */
 
-/* Whether a thread of the program acts as some process. */
-static bool program_acts(struct ctx *ctx, struct kernel *kernel)
+/* Whether a thread of that kind acts as a process. */
+static bool somebody_acts_as(struct ctx *ctx, struct process *p, enum task_actor kind)
 {
 	bool acts = false;
-	struct process *p;
 	struct task *task;
 
-	TAILQ_FOREACH(p, &kernel->processes, link) {
-		mutex_lock(ctx, &p->lock);
-		LIST_FOREACH(task, &p->tasks, link)
-			acts |= __atomic_load_n(&task->busy, __ATOMIC_ACQUIRE) == TASK_ACTOR_PROGRAM;
-		mutex_unlock(ctx, &p->lock);
-	}
+	mutex_lock(ctx, &p->lock);
+	LIST_FOREACH(task, &p->tasks, link)
+		acts |= __atomic_load_n(&task->busy, __ATOMIC_ACQUIRE) == (uint32_t)kind;
+	mutex_unlock(ctx, &p->lock);
 	return acts;
+}
+
+static bool somebody_acts(struct ctx *ctx, struct kernel *kernel, enum task_actor kind)
+{
+	struct process *p;
+
+	TAILQ_FOREACH(p, &kernel->processes, link)
+		if (somebody_acts_as(ctx, p, kind))
+			return true;
+	return false;
+}
+
+bool machine_acts(struct ksim_machine *m)
+{
+	struct ctx ctx;
+
+	kernel_ctx(m->kernel, &ctx, "acts");
+	return somebody_acts(&ctx, m->kernel, TASK_ACTOR_PROGRAM) || somebody_acts(&ctx, m->kernel, TASK_ACTOR_THREAD);
+}
+
+/*
+ * End the processes that the program's own threads are threads of, which nobody can join for it. They leave at their
+ * next call or access; true: all have, before our patience was at its end.
+ */
+static bool threads_left(struct ctx *ctx, struct kernel *kernel)
+{
+	uint64_t until = host_clock_ns() + LEAVE_NS;
+	struct process *p;
+
+	TAILQ_FOREACH(p, &kernel->processes, link) {
+		struct end end = { .signo = SIGKILL };
+
+		if (!somebody_acts_as(ctx, p, TASK_ACTOR_THREAD))
+			continue;
+		end_describe(&end, p, "the machine was halted");
+		process_end(ctx, p, &end);
+	}
+	while (somebody_acts(ctx, kernel, TASK_ACTOR_THREAD)) {
+		const struct timespec pause = { .tv_nsec = 1000000 };
+
+		if (host_clock_ns() > until)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
 }
 
 static void end_all(struct ctx *ctx, struct kernel *kernel)
@@ -236,12 +377,16 @@ int ksim_halt(struct ksim_machine *m)
 	if (m == NULL)
 		return 0;
 	kernel_ctx(m->kernel, &ctx, "halt");
-	if (program_acts(&ctx, m->kernel)) {
+	if ((acting_task() != NULL && acting_task()->process->kernel == m->kernel) ||
+	    somebody_acts(&ctx, m->kernel, TASK_ACTOR_PROGRAM) || !threads_left(&ctx, m->kernel)) {
 		errno = EBUSY;
 		return -1;
 	}
 	end_all(&ctx, m->kernel);
+	posix_halt(m);
 	kernel_stop(m->kernel);
+	if (m->native != NULL)
+		m->parts->native.halt(m);
 	left = m->parts->lab.detach(m);
 	kernel_destroy(m->kernel);
 	pthread_mutex_destroy(&m->lock);

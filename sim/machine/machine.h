@@ -22,6 +22,25 @@ struct machine_parts {
 		void (*task_gone)(struct ctx *ctx, struct task *task);
 		void (*task_kicked)(struct ctx *ctx, struct task *task);
 	} cpu;
+	/* Only of a machine with native access. */
+	struct {
+		/** Before the first process. 0, -ENOMEM, -ENOSYS */
+		int (*boot)(struct ksim_machine *m);
+		/** The last process has gone. */
+		void (*halt)(struct ksim_machine *m);
+		/** Gives the process its window, kernel->window. 0 or -ENOMEM */
+		int (*process_born)(struct ctx *ctx, struct ksim_process *process);
+		void (*process_gone)(struct ctx *ctx, struct ksim_process *process);
+	} native;
+	/* Of a machine whose processes have the host's stdio; may be NULL. */
+	struct {
+		/** Fill in m->stdio. 0 or -ENOMEM */
+		int (*boot)(struct ksim_machine *m);
+		/** The last process has gone. */
+		void (*halt)(struct ksim_machine *m);
+		/** Gives the process its first descriptors. 0 or -ENOMEM */
+		int (*process_born)(struct ctx *ctx, struct ksim_process *process);
+	} posix;
 	struct {
 		/** Attach what the config asks for; the kernel exists, no process does. 0, -ENOMEM, -EINVAL */
 		int (*attach)(struct ksim_machine *m);
@@ -40,6 +59,8 @@ struct ksim_machine {
 	const struct machine_parts *parts; /* c */
 	pthread_mutex_t lock;              /* threads of processes; taken under no other lock */
 	void *lab;                         /* of lab */
+	void *native;                      /* of native; NULL: access is soft */
+	struct file *stdio[3];             /* c  what is at 0, 1 and 2 of every process when it is born; NULL: nothing */
 };
 
 /** A host thread that ksim started. */
@@ -61,9 +82,28 @@ struct ksim_process {
 	bool started;                        /* a  ksim_start has been called */
 	LIST_HEAD(, machine_thread) threads; /* l  not joined yet */
 	void *cpu;                           /* of cpu: its TLBs */
+	void *native;                        /* of native: its window; NULL: it has none */
+	/** It has ended, and the calling thread has nowhere to unwind to: does not return. NULL: print it and abort. */
+	void (*died)(struct ksim_process *process); /* c */
 	void *policy;                        /* of lab: which of its calls are refused */
 	void *trace;                         /* of lab: where its calls are written to */
 };
+
+/**
+ * The signal that is blocked in the host thread's mask where a process blocks this one. A process with a window must never
+ * block the host's SIGSEGV: its next access to a page that is not shown would end the program. Stand-ins keep what
+ * sigsetjmp and siglongjmp do to the mask.
+ */
+static inline int machine_stand_in(int signo)
+{
+	return signo == SIGSEGV ? SIGRTMAX - 3 : signo == SIGBUS ? SIGRTMAX - 2 : signo;
+}
+
+/** Where a user address of a process is among the program's own; 0: nowhere. */
+static inline uintptr_t window_address(const struct user_window *window, ksim_addr addr)
+{
+	return addr - window->user < window->bytes ? (uintptr_t)(addr - window->user + window->host) : 0;
+}
 
 static inline struct ksim_process *process_handle(const struct process *process)
 {
@@ -74,6 +114,15 @@ static inline struct ksim_process *process_handle(const struct process *process)
 struct ksim_machine *machine_boot(const struct ksim_config *config, const struct machine_parts *parts);
 /** Fill in defaults and check: 0 or -EINVAL, -E2BIG. */
 int machine_config(const struct ksim_config *config, size_t size, struct ksim_config *out);
+
+/** Whether any part of the program was compiled with <ksim/posix.h>. */
+bool machine_posix_in_use(void);
+/** Tells it that. Called before main. */
+KSIM_EXPORT void ksim_posix_mark_(void);
+/** Whether the program has ever booted a machine. */
+bool machine_booted(void);
+/** Whether a thread that is not ours acts as a process of m. */
+bool machine_acts(struct ksim_machine *m);
 
 /* ---- acting ---- */
 
@@ -89,10 +138,17 @@ __attribute__((noreturn)) void acting_die(void);
 /** How a process stands, in the public struct. */
 void end_export(const struct process *process, struct ksim_end *out);
 
-/** On a thread of ours, counted as acting already: act as p, entered as task, and call fn; @return true if fn returned, false if it was unwound */
-bool acting_call(struct ksim_process *p, struct task *task, int (*fn)(void *), void *arg, int *result);
+/**
+ * On a thread that acts as p for its life, counted as acting already: act as p, entered as task by an actor of that kind,
+ * and call fn.
+ * @return true if fn returned, false if it was unwound
+ */
+bool acting_call(struct ksim_process *p, struct task *task, enum task_actor kind, int (*fn)(void *), void *arg,
+                 int *result);
 /** After acting_call, whichever way it ended: stop acting as p. */
 void acting_leave(void);
+/** Stop acting as whoever this thread acts as; nothing if it acts as none. */
+void acting_leave_all(void);
 /** Begin acting: an entered task. 0, -ESRCH, -ENOMEM, -EAGAIN */
 int acting_claim(struct ksim_process *p, enum task_actor actor, struct task **out);
 

@@ -80,7 +80,7 @@ static void *thread_main(void *arg)
 {
 	struct machine_thread *t = arg;
 	struct ksim_process *p = t->process;
-	bool returned = acting_call(p, t->task, t->fn, t->arg, &t->result);
+	bool returned = acting_call(p, t->task, TASK_ACTOR_OURS, t->fn, t->arg, &t->result);
 
 	if (!returned)
 		t->result = -1;

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The host's SIGSEGV: an access to a window, to be resolved or to become a fault of the simulated process.
+ *
+ *	of a thread that acts as a process,
+ *	  in its window           the kernel resolves it, and the instruction runs again; or the process's handler runs,
+ *	                          or the process dies and the thread unwinds to its ksim_run
+ *	  below 64 KiB            nothing is ever mapped there: SIGSEGV of the process
+ *	anything else             not ours: to whoever had the signal before
+ *
+ * The host never raises SIGBUS for a window, since all of RAM's file is there; the process gets its SIGBUS from here. The
+ * handler runs in the middle of the program's own code and may call the kernel, which touches no window itself: its
+ * copies go by the frames. A handler of the process is called from here as well, with every signal as the program had
+ * it, and may fault in turn.
+ *
+ * I1  the kernel is not under way on this thread: it holds no lock
+ * I2  an access that the window already allows is tried again, but not for ever: what the host goes on refusing is
+ *     the host's own fault
+ *
+ * Locking: none of its own. In a program with the thread sanitizer this file is compiled without it.
+ * Linux: arch/x86/mm/fault.c, kernel/signal.c.
+ */
+#include "native/native.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/uio.h"
+#include "native/decode.h"
+
+enum { RETRIES_MAX = 100000 };
+
+static struct {
+	pthread_mutex_t lock;
+	struct sigaction before; /* what the signal did before it was ours */
+	bool caught;
+} host = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static __thread struct {
+	uintptr_t at;     /* the last access that the window had allowed already */
+	unsigned retries; /* how often that has been so in a row */
+	bool passed_on;   /* a handler from before is under way */
+} thread __attribute__((tls_model("initial-exec")));
+
+/* ---- what is not ours ---- */
+
+static void say_whose(uintptr_t at)
+{
+	const struct task *task = acting_task();
+	struct window w;
+	char text[256];
+	int n;
+
+	if (!window_find(at, &w))
+		return;
+	n = snprintf(text, sizeof(text),
+	             "ksim: access to %#" PRIxPTR ", in the window of %s (%u), by a thread that acts as %s\n", at,
+	             w.process->kernel->owner.name, w.process->kernel->owner.id,
+	             task != NULL ? task->process->owner.name : "no process");
+	if (n > 0 && write(STDERR_FILENO, text, MIN((size_t)n, sizeof(text) - 1)) < 0)
+		return;
+}
+
+static void pass_on(int signo, siginfo_t *info, void *context)
+{
+	const struct sigaction *before = &host.before;
+	bool has_handler =
+		before->sa_flags & SA_SIGINFO || (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN);
+	sigset_t mask, was;
+
+	if (!has_handler || thread.passed_on) {
+		signal(signo, SIG_DFL);
+		/* A fault comes again by itself; what somebody has sent does not. */
+		if (info->si_code <= 0)
+			raise(signo);
+		return;
+	}
+	thread.passed_on = true;
+	mask = before->sa_mask;
+	if (!(before->sa_flags & SA_NODEFER))
+		sigaddset(&mask, signo);
+	pthread_sigmask(SIG_BLOCK, &mask, &was);
+	if (before->sa_flags & SA_SIGINFO)
+		before->sa_sigaction(signo, info, context);
+	else
+		before->sa_handler(signo);
+	pthread_sigmask(SIG_SETMASK, &was, NULL);
+	thread.passed_on = false;
+}
+
+/* ---- what is ours ---- */
+
+static void deliver(struct task *task, const struct fault *fault, enum access access, ucontext_t *context)
+{
+	sigset_t before;
+
+	/* The mask that the program had, some of which a sanitizer may have taken while this handler runs. */
+	sigemptyset(&before);
+	memcpy(&before, &context->uc_sigmask, 8);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	fault_deliver(tlb_of(task->cpu), fault, 0, access, context);
+}
+
+/* @return whether the access is to be tried again; false: it is none of ours */
+static bool resolve(struct task *task, const siginfo_t *info, ucontext_t *context)
+{
+	const struct user_window *w = &task->process->window;
+	uintptr_t at = (uintptr_t)info->si_addr;
+	enum access access = decode_access(context, at);
+	struct fault fault;
+	int err;
+
+	if (w->bytes == 0 || info->si_code <= 0)
+		return false;
+	if (at < UPTR_HOST_MIN && info->si_code == SEGV_MAPERR) {
+		fault = (struct fault){ .signo = SIGSEGV, .code = SEGV_MAPERR, .addr = at };
+		deliver(task, &fault, access, context);
+		return true;
+	}
+	if (at - w->host >= w->bytes)
+		return false;
+	KSIM_ASSERT(&task->ctx, task->ctx.held == 0, "fault I1: the kernel touches no window",
+	            "%#" PRIxPTR ", holding %#x", at, task->ctx.held);
+	if (task_dying(task))
+		acting_die();
+	err = window_resolve(task, at - w->host + w->user, access, &fault);
+	if (err == WINDOW_SHOWED && at == thread.at)
+		return ++thread.retries < RETRIES_MAX;
+	thread.at = at;
+	thread.retries = 0;
+	if (err < 0)
+		deliver(task, &fault, access, context);
+	return true;
+}
+
+static void on_fault(int signo, siginfo_t *info, void *context)
+{
+	struct task *task = acting_task();
+	int saved = errno;
+
+	if (task == NULL || !resolve(task, info, context)) {
+		if (info->si_code > 0)
+			say_whose((uintptr_t)info->si_addr);
+		pass_on(signo, info, context);
+	}
+	errno = saved;
+}
+
+int native_catch(void)
+{
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+	struct sigaction now;
+	int err = 0;
+
+	sigemptyset(&action.sa_mask);
+	pthread_mutex_lock(&host.lock);
+	/* Somebody may have taken it since. */
+	if (sigaction(SIGSEGV, NULL, &now) < 0)
+		err = -ENOSYS;
+	else if (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != on_fault) {
+		host.before = now;
+		if (sigaction(SIGSEGV, &action, NULL) < 0)
+			err = -ENOSYS;
+	}
+	pthread_mutex_unlock(&host.lock);
+	return err;
+}
