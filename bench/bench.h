@@ -12,6 +12,7 @@
 #include <ksim/ksim.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <ctime>
 #include <memory>
@@ -81,6 +82,12 @@ inline double wall_seconds()
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+inline double median(std::vector<double> values)
+{
+	std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+	return values[values.size() / 2];
 }
 
 /** Items of one iteration: the table's nanoseconds are per item. */

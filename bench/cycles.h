@@ -68,24 +68,38 @@ struct Message {
 	}
 };
 
-/** Send one byte and a descriptor, receive both. @return the descriptor that came */
-template <class K> int pass_fd(const Pair<K> &pair, char byte)
+/** Send one byte and a descriptor. */
+template <class K> void send_fd(int sock, int fd, char byte)
 {
-	Message out, in;
+	Message out;
 
 	out.byte = byte;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&out.header);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &pair.fd, sizeof(int));
-	MUST(K::sendmsg(pair.ends[0], &out.header) == 1);
-	MUST(K::recvmsg(pair.ends[1], &in.header) == 1);
-	c = CMSG_FIRSTHDR(&in.header);
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	MUST(K::sendmsg(sock, &out.header) == 1);
+}
+
+/** Receive them. @return the descriptor that came */
+template <class K> int receive_fd(int sock, char byte)
+{
+	Message in;
+
+	MUST(K::recvmsg(sock, &in.header) == 1);
+	struct cmsghdr *c = CMSG_FIRSTHDR(&in.header);
 	MUST(c != nullptr && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)) && in.byte == byte);
 	int fd;
 	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	return fd;
+}
+
+/** Both. @return the descriptor that came */
+template <class K> int pass_fd(const Pair<K> &pair, char byte)
+{
+	send_fd<K>(pair.ends[0], pair.fd, byte);
+	return receive_fd<K>(pair.ends[1], byte);
 }
 
 template <class K> void rights_cycle(const Pair<K> &pair)

@@ -172,12 +172,6 @@ template <class K> std::vector<double> protect_often(typename K::addr page, cons
 	return seconds;
 }
 
-double median(std::vector<double> values)
-{
-	std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-	return values[values.size() / 2];
-}
-
 struct ksim_counters count_of(const struct ksim_process *p)
 {
 	struct ksim_counters counters;

@@ -7,6 +7,7 @@
 #include "lab/lab.h"
 #include "machine/machine.h"
 #include "native/native.h"
+#include "posix/posix.h"
 
 #include <errno.h>
 
@@ -24,6 +25,12 @@ static const struct machine_parts parts = {
 		.halt = native_halt,
 		.process_born = native_process_born,
 		.process_gone = native_process_gone,
+		.process_kicked = native_process_kicked,
+	},
+	.posix = {
+		.boot = posix_boot,
+		.halt = posix_halt,
+		.process_born = posix_process_born,
 	},
 	.lab = {
 		.attach = lab_attach,

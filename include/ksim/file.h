@@ -210,6 +210,23 @@ KSIM_EXPORT int ksim_setrlimit(int resource, const struct rlimit *limit);
  */
 KSIM_EXPORT int ksim_fd_copy(struct ksim_process *from, int fd, struct ksim_process *to);
 
+/**
+ * Give a process a descriptor of the host's: what it reads and writes there goes to the host's file, fstat tells of it.
+ * As a pipe it cannot be sought in, mapped, truncated or sealed (ESPIPE, ENODEV, EINVAL), whatever it is on the host;
+ * EINTR and the like are as the host has them. It passes through sockets and fork as every descriptor does.
+ *
+ * @param p       the process
+ * @param hostfd  open on the host, with the access mode that it has there
+ * @return the lowest free number in p, not close-on-exec, or -1 with errno:
+ *   EBADF   hostfd is not open, or is an O_PATH
+ *   EMFILE  p has no free number
+ *   ENOMEM
+ *   ESRCH   p has ended
+ * Ownership: hostfd stays the caller's, who closes it when p has no more use for it; the new descriptor is p's.
+ * Threads: any.
+ */
+KSIM_EXPORT int ksim_fd_host(struct ksim_process *p, int hostfd);
+
 KSIM_END_DECLS
 
 #endif

@@ -49,8 +49,8 @@ struct ksim_config {
 	const char *fail;
 	enum ksim_access access;
 	/**
-	 * Native access: address space of each process, bytes, a multiple of 4096, at least 1 MiB; 0 = 1 GiB. It is also
-	 * what a process can map in all. Where the host refuses, a window is halved until it fits, down to 16 MiB.
+	 * Native access: address space of each process, bytes, a multiple of 4096, at least 1 MiB, at most 64 TiB; 0 = 1 GiB.
+	 * It is also what a process can map in all. Where the host refuses, a window is halved until it fits, down to 16 MiB.
 	 */
 	uint64_t window_bytes;
 	/**

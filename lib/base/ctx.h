@@ -67,7 +67,7 @@ struct event_counts {
 
 /** Where the memory of a process appears among the program's own addresses; bytes 0: nowhere. */
 struct user_window {
-	uint64_t host;  /* the address of its first byte */
+	uint64_t host; /* the address of its first byte */
 	uint64_t bytes;
 	ksim_addr user; /* the user address of it; another one than host in a forked child */
 };

@@ -86,12 +86,15 @@ void lock_inverted(struct ctx *ctx, unsigned rank)
 	             rank_name(rank), names);
 }
 
+/* Of the thread sanitizer, where the program has it, whether this library was compiled with it or not. */
+void __tsan_init(void) __attribute__((weak));
+
 /* Whether a tool watches that must see the host's own locks. */
 static bool watched(void)
 {
-#if KSIM_TSAN
-	return true;
-#elif defined(HAVE_VALGRIND)
+	if (__tsan_init != NULL)
+		return true;
+#if defined(HAVE_VALGRIND)
 	return RUNNING_ON_VALGRIND != 0;
 #else
 	return false;

@@ -17,6 +17,8 @@
 
 #include <errno.h>
 
+#define TOP_GAP (16 * PAGE_BYTES)
+
 int mm_create(struct ctx *ctx, struct mm **out)
 {
 	struct mm *mm = kmem_alloc(ctx, sizeof(*mm));
@@ -49,7 +51,8 @@ void mm_confine(struct mm *mm, ksim_addr min, ksim_addr max)
 	            mm->vmas.count == 0 && MM_MIN <= min && min < max && max <= MM_MAX &&
 	                    ((min | max) & ~PAGE_MASK) == 0,
 	            "an empty address space is confined to pages of user space", "[%#lx, %#lx)", min, max);
-	mm->bounds = (struct mm_bounds){ .min = min, .top = max, .max = max };
+	/* Who runs past the end of the first mapping is still within the bounds, where it can be told. */
+	mm->bounds = (struct mm_bounds){ .min = min, .top = max - MIN(TOP_GAP, (max - min) / 2), .max = max };
 	mm->eager = true;
 }
 

@@ -77,7 +77,8 @@ static void mapper_insert(struct vma *vma)
 
 void vma_link(struct ctx *ctx, struct vma *vma)
 {
-	KSIM_ASSERT(ctx, ((vma->start | vma->end) & ~PAGE_MASK) == 0 && vma->mm->bounds.min <= vma->start &&
+	KSIM_ASSERT(ctx,
+	            ((vma->start | vma->end) & ~PAGE_MASK) == 0 && vma->mm->bounds.min <= vma->start &&
 	                    vma->end <= vma->mm->bounds.max,
 	            "a VMA is a row of user pages", "[%#lx, %#lx)", vma->start, vma->end);
 	ranges_insert(&vma->mm->vmas, vma->start, vma->end, vma);

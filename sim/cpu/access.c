@@ -106,7 +106,7 @@ void *cpu_translate(struct tlb *tlb, ksim_addr addr, unsigned size, enum access 
 		ctx_drain(&task->ctx);
 		event_count_of(&task->counts, EVENT_WALK, 1);
 		if (err < 0)
-			fault_deliver(tlb, &fault, size, access, NULL);
+			fault_deliver(tlb, &fault, size, access, NULL, NULL);
 	}
 }
 
@@ -204,7 +204,7 @@ void *ksim_cpu_atomic_(struct ksim_cpu *cpu, ksim_addr addr, unsigned size)
 
 		clear_hazard(tlb);
 		EVENT(&tlb->task->ctx, EVENT_FAULT_BUS, .addr = addr, .write = true);
-		fault_deliver(tlb, &fault, size, ACCESS_WRITE, NULL);
+		fault_deliver(tlb, &fault, size, ACCESS_WRITE, NULL, NULL);
 	}
 	return cpu_translate(tlb, addr, size, ACCESS_WRITE);
 }

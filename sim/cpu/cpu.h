@@ -56,7 +56,9 @@ bool tlb_fill(struct tlb *tlb, ksim_addr addr, const pte_t *entry, pte_t pte, en
  * Run the handler of a fault, or end the process and leave it. No hazard is set.
  * @param size     bytes of the access; 0: unknown
  * @param context  the handler's third argument
+ * @param call     calls a function of the kernel's for this thread; NULL: the thread may do so itself
  */
-void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access, void *context);
+void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access, void *context,
+                   void (*call)(void (*fn)(void *arg), void *arg));
 
 #endif

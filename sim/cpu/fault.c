@@ -114,32 +114,58 @@ static void describe_access(struct task *task, const struct fault *fault, unsign
 		         region.prot & PROT_W ? 'w' : '-', region.prot & PROT_X ? 'x' : '-');
 }
 
-static __attribute__((noreturn)) void die_of(struct task *task, const struct fault *fault, unsigned size,
-                                             enum access access)
+/* What becomes of a fault. */
+struct delivery {
+	struct task *task;
+	const struct fault *fault;
+	unsigned size;
+	enum access access;
+	bool blocked;         /* the fault's signal, for this thread */
+	bool dies;            /* out: no handler; the process's end is decided */
+	struct sigact action; /* out: else, what to call */
+};
+
+static void end_of(const struct delivery *d)
 {
+	const struct fault *fault = d->fault;
 	struct end end = { .signo = fault->signo, .si_code = fault->code, .addr = fault->addr };
 	char what[sizeof(end.text)];
 
-	describe_access(task, fault, size, access, what, sizeof(what));
-	end_describe(&end, task->process, what);
-	process_end(&task->ctx, task->process, &end);
-	acting_die();
+	describe_access(d->task, fault, d->size, d->access, what, sizeof(what));
+	end_describe(&end, d->task->process, what);
+	process_end(&d->task->ctx, d->task->process, &end);
 }
 
-void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access, void *context)
+static void decide(void *arg)
+{
+	struct delivery *d = arg;
+
+	d->dies = d->fault->signo == SIGKILL || d->blocked;
+	if (!d->dies) {
+		d->action = take_action(d->task, d->fault->signo);
+		d->dies = d->action.handler == ACTION_DEFAULT || d->action.handler == ACTION_IGNORE;
+	}
+	if (d->dies)
+		end_of(d);
+}
+
+void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access, void *context,
+                   void (*call)(void (*fn)(void *arg), void *arg))
 {
 	struct task *task = tlb->task;
-	struct sigact action;
+	struct delivery d = { .task = task, .fault = fault, .size = size, .access = access };
 	sigset_t before;
 
-	if (fault->signo == SIGKILL || is_blocked(task, fault->signo))
-		die_of(task, fault, size, access);
-	action = take_action(task, fault->signo);
-	if (action.handler == ACTION_DEFAULT || action.handler == ACTION_IGNORE)
-		die_of(task, fault, size, access);
+	d.blocked = is_blocked(task, fault->signo);
+	if (call != NULL)
+		call(decide, &d);
+	else
+		decide(&d);
+	if (d.dies)
+		acting_die();
 	tlb->handled++;
-	block_for(task, &action, fault->signo, &before);
-	call_handler(task, &action, fault, context);
+	block_for(task, &d.action, fault->signo, &before);
+	call_handler(task, &d.action, fault, context);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (task_dying(task))
 		acting_die();

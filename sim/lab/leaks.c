@@ -27,6 +27,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* A look for leaks. */
 struct look {
@@ -131,6 +132,17 @@ static void say_fd(struct look *look, const struct owner *holder, int fd, const 
 	        described, slot->call, elsewhere, carried);
 }
 
+/* Standard input, output or error as the machine gave them: no program has opened them. */
+static bool is_given(const struct look *look, int fd, const struct file *file)
+{
+	const struct ksim_machine *m = look->ctx.env->hooks.machine;
+
+	for (size_t i = 0; fd <= STDERR_FILENO && i < ARRAY_SIZE(m->stdio); i++)
+		if (m->stdio[i] == file)
+			return true;
+	return false;
+}
+
 static void look_at_files(struct look *look, const struct owner *holder, struct fdtable *files, bool queues)
 {
 	struct fd_slot slot;
@@ -138,7 +150,7 @@ static void look_at_files(struct look *look, const struct owner *holder, struct 
 	int fd;
 
 	for (int from = 0; fdtable_next(&look->ctx, files, from, &fd, &file, &slot); from = fd + 1) {
-		if (slot.epoch >= look->since) {
+		if (slot.epoch >= look->since && !is_given(look, fd, file)) {
 			say_fd(look, holder, fd, file, &slot);
 			look->found++;
 		}

@@ -43,6 +43,7 @@ struct actor {
 	struct task *task;
 	struct entry *stack;
 	unsigned depth, capacity;
+	unsigned unwound_to; /* a death is on its way to the run below; the entries from here on are to be left */
 	enum task_actor kind;
 	struct {
 		const struct ksim_process *process;
@@ -280,8 +281,11 @@ void ksim_as_end_(struct ksim_as_scope *scope)
 static bool call_or_unwind(sigjmp_buf *run, int (*fn)(void *), void *arg, int *result)
 {
 	/* With the signal mask: who dies in a handler must not leave the handler's behind. */
-	if (sigsetjmp(*run, 1) != 0)
+	if (sigsetjmp(*run, 1) != 0) {
+		/* Here and not where it died, which may be a signal handler: leaving frees memory. */
+		leave_to(self->unwound_to);
 		return false;
+	}
 	*result = fn(arg);
 	return true;
 }
@@ -350,7 +354,7 @@ void acting_die(void)
 		if (run == NULL)
 			continue;
 		/* A thread of ours keeps its last entry until it has said how it ended. */
-		leave_to(ours ? 1 : i);
+		self->unwound_to = ours ? 1 : i;
 		siglongjmp(*run, 1);
 	}
 	if (p->died != NULL)

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define RAM_DEFAULT      (UINT64_C(64) << 20)
 #define RAM_MIN          (UINT64_C(64) << 10)
@@ -26,7 +25,6 @@
 #define WINDOW_DEFAULT   (UINT64_C(1) << 30)
 #define WINDOW_MIN       (UINT64_C(1) << 20)
 #define WINDOW_MAX       (UINT64_C(1) << 46)
-#define LEAVE_NS         (UINT64_C(5) * 1000000000) /* for a thread to notice that its process has ended */
 
 void machine_abort(const char *format, ...)
 {
@@ -151,6 +149,15 @@ static void native_process_gone(struct ctx *ctx, struct ksim_process *handle)
 		handle->machine->parts->native.process_gone(ctx, handle);
 }
 
+static void task_kicked(struct ctx *ctx, struct task *task)
+{
+	struct ksim_process *handle = process_handle(task->process);
+
+	handle->machine->parts->cpu.task_kicked(ctx, task);
+	if (handle->native != NULL)
+		handle->machine->parts->native.process_kicked(ctx, handle);
+}
+
 /* What this gives goes with the process's files. */
 static int posix_process_born(struct ctx *ctx, struct ksim_process *handle)
 {
@@ -257,7 +264,7 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 		.task_born = parts->cpu.task_born,
 		.task_joined = parts->cpu.task_joined,
 		.task_gone = parts->cpu.task_gone,
-		.task_kicked = parts->cpu.task_kicked,
+		.task_kicked = task_kicked,
 	};
 	if (config->access == KSIM_ACCESS_NATIVE) {
 		err = parts->native.boot(m);
@@ -322,16 +329,12 @@ bool machine_acts(struct ksim_machine *m)
 	return somebody_acts(&ctx, m->kernel, TASK_ACTOR_PROGRAM) || somebody_acts(&ctx, m->kernel, TASK_ACTOR_THREAD);
 }
 
-/*
- * End the processes that the program's own threads are threads of, which nobody can join for it. They leave at their
- * next call or access; true: all have, before our patience was at its end.
- */
-static bool threads_left(struct ctx *ctx, struct kernel *kernel)
+/* End the processes that threads of the program's are threads of, for nobody can join those here; true: all have left. */
+static bool guests_left(struct ctx *ctx, struct ksim_machine *m)
 {
-	uint64_t until = host_clock_ns() + LEAVE_NS;
 	struct process *p;
 
-	TAILQ_FOREACH(p, &kernel->processes, link) {
+	TAILQ_FOREACH(p, &m->kernel->processes, link) {
 		struct end end = { .signo = SIGKILL };
 
 		if (!somebody_acts_as(ctx, p, TASK_ACTOR_THREAD))
@@ -339,14 +342,7 @@ static bool threads_left(struct ctx *ctx, struct kernel *kernel)
 		end_describe(&end, p, "the machine was halted");
 		process_end(ctx, p, &end);
 	}
-	while (somebody_acts(ctx, kernel, TASK_ACTOR_THREAD)) {
-		const struct timespec pause = { .tv_nsec = 1000000 };
-
-		if (host_clock_ns() > until)
-			return false;
-		nanosleep(&pause, NULL);
-	}
-	return true;
+	return guests_await(m);
 }
 
 static void end_all(struct ctx *ctx, struct kernel *kernel)
@@ -378,7 +374,7 @@ int ksim_halt(struct ksim_machine *m)
 		return 0;
 	kernel_ctx(m->kernel, &ctx, "halt");
 	if ((acting_task() != NULL && acting_task()->process->kernel == m->kernel) ||
-	    somebody_acts(&ctx, m->kernel, TASK_ACTOR_PROGRAM) || !threads_left(&ctx, m->kernel)) {
+	    somebody_acts(&ctx, m->kernel, TASK_ACTOR_PROGRAM) || !guests_left(&ctx, m)) {
 		errno = EBUSY;
 		return -1;
 	}

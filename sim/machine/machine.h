@@ -24,13 +24,15 @@ struct machine_parts {
 	} cpu;
 	/* Only of a machine with native access. */
 	struct {
-		/** Before the first process. 0, -ENOMEM, -ENOSYS */
+		/** Before the first process. 0, -ENOMEM, -ENOSYS, -EAGAIN */
 		int (*boot)(struct ksim_machine *m);
 		/** The last process has gone. */
 		void (*halt)(struct ksim_machine *m);
 		/** Gives the process its window, kernel->window. 0 or -ENOMEM */
 		int (*process_born)(struct ctx *ctx, struct ksim_process *process);
 		void (*process_gone)(struct ctx *ctx, struct ksim_process *process);
+		/** The process is ending: see that its threads notice at their next access. */
+		void (*process_kicked)(struct ctx *ctx, struct ksim_process *process);
 	} native;
 	/* Of a machine whose processes have the host's stdio; may be NULL. */
 	struct {
@@ -60,7 +62,8 @@ struct ksim_machine {
 	pthread_mutex_t lock;              /* threads of processes; taken under no other lock */
 	void *lab;                         /* of lab */
 	void *native;                      /* of native; NULL: access is soft */
-	struct file *stdio[3];             /* c  what is at 0, 1 and 2 of every process when it is born; NULL: nothing */
+	unsigned guests;                   /* g  threads of the program's that act for their life: see threads.c */
+	struct file *stdio[3];             /* c  of posix: 0, 1 and 2 of a new process; NULL: nothing */
 };
 
 /** A host thread that ksim started. */
@@ -83,8 +86,7 @@ struct ksim_process {
 	LIST_HEAD(, machine_thread) threads; /* l  not joined yet */
 	void *cpu;                           /* of cpu: its TLBs */
 	void *native;                        /* of native: its window; NULL: it has none */
-	/** It has ended, and the calling thread has nowhere to unwind to: does not return. NULL: print it and abort. */
-	void (*died)(struct ksim_process *process); /* c */
+	void (*died)(struct ksim_process *); /* c  of posix: it has ended, with nowhere to unwind to; NULL: abort */
 	void *policy;                        /* of lab: which of its calls are refused */
 	void *trace;                         /* of lab: where its calls are written to */
 };
@@ -154,6 +156,11 @@ int acting_claim(struct ksim_process *p, enum task_actor actor, struct task **ou
 
 /** Wait for p's threads to return and free them. None of them is the caller. */
 void threads_join(struct ksim_process *p);
+/** A thread that the program made acts as a process of m for its life, and has stopped: m may be gone when this returns. */
+void guest_begin(struct ksim_machine *m);
+void guest_end(struct ksim_machine *m);
+/** Wait, but not for ever, until there is none; true: there is none. */
+bool guests_await(struct ksim_machine *m);
 
 /* ---- calls ---- */
 

@@ -5,12 +5,17 @@
  * A thread is counted as acting from before it is created, so that nobody who waits for it is told of a deadlock
  * while it is on its way; and until after its process has been torn down, if it was the last.
  *
+ * A thread that the program made itself, and that acts as a process for its life, is the program's to join. The machine
+ * counts such guests, and halt waits for them to notice that their process has ended.
+ *
  * I1  a started thread is on its process's list until it has been joined, exactly once
+ * I2  a guest does not touch its machine after it has been counted out
  */
 #include "machine/machine.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct ksim_process *ksim_process_create(struct ksim_machine *m, const char *name)
 {
@@ -186,6 +191,49 @@ void threads_join(struct ksim_process *p)
 		free(t);
 	}
 }
+
+/* ---- threads of the program's ---- */
+
+enum { GUEST_PATIENCE_S = 5 };
+
+/* Not the machine's, which may be freed as soon as the last of its guests is counted out. */
+static struct {
+	pthread_mutex_t lock; /* g */
+	pthread_cond_t fewer;
+} guests = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
+
+void guest_begin(struct ksim_machine *m)
+{
+	pthread_mutex_lock(&guests.lock);
+	m->guests++;
+	pthread_mutex_unlock(&guests.lock);
+}
+
+void guest_end(struct ksim_machine *m)
+{
+	pthread_mutex_lock(&guests.lock);
+	m->guests--;
+	pthread_cond_broadcast(&guests.fewer);
+	pthread_mutex_unlock(&guests.lock);
+}
+
+bool guests_await(struct ksim_machine *m)
+{
+	struct timespec until;
+	int err = 0;
+	bool none;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += GUEST_PATIENCE_S;
+	pthread_mutex_lock(&guests.lock);
+	while (m->guests > 0 && err == 0)
+		err = pthread_cond_timedwait(&guests.fewer, &guests.lock, &until);
+	none = m->guests == 0;
+	pthread_mutex_unlock(&guests.lock);
+	return none;
+}
+
+/* ---- waiting for the end ---- */
 
 int ksim_join(struct ksim_process *p, struct ksim_end *end)
 {

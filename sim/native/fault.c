@@ -5,7 +5,8 @@
  *	of a thread that acts as a process,
  *	  in its window           the kernel resolves it, and the instruction runs again; or the process's handler runs,
  *	                          or the process dies and the thread unwinds to its ksim_run
- *	  below 64 KiB            nothing is ever mapped there: SIGSEGV of the process
+ *	  within 64 KiB of NULL   in either direction, so at MAP_FAILED too: nothing is ever mapped there, on the host as
+ *	                          in any process, so it is SIGSEGV of the process
  *	anything else             not ours: to whoever had the signal before
  *
  * The host never raises SIGBUS for a window, since all of RAM's file is there; the process gets its SIGBUS from here. The
@@ -33,6 +34,7 @@
 
 #include "base/uio.h"
 #include "native/decode.h"
+#include "native/server.h"
 
 enum { RETRIES_MAX = 100000 };
 
@@ -43,9 +45,10 @@ static struct {
 } host = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread struct {
-	uintptr_t at;     /* the last access that the window had allowed already */
-	unsigned retries; /* how often that has been so in a row */
-	bool passed_on;   /* a handler from before is under way */
+	uintptr_t at;       /* the last access that the window had allowed already */
+	unsigned retries;   /* how often that has been so in a row */
+	const void *passed; /* the context that a handler from before was last given, ... */
+	const char *frame;  /* ... and from where: it may have jumped away since */
 } thread __attribute__((tls_model("initial-exec")));
 
 /* ---- what is not ours ---- */
@@ -72,16 +75,21 @@ static void pass_on(int signo, siginfo_t *info, void *context)
 	const struct sigaction *before = &host.before;
 	bool has_handler =
 		before->sa_flags & SA_SIGINFO || (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN);
+	const char *frame = __builtin_frame_address(0);
 	sigset_t mask, was;
 
-	if (!has_handler || thread.passed_on) {
+	if (before->sa_handler == SIG_IGN && info->si_code <= 0)
+		return;
+	/* The handler from before may pass on to us what we have passed on to it: the same signal, and a deeper frame. */
+	if (!has_handler || (context == thread.passed && frame < thread.frame)) {
 		signal(signo, SIG_DFL);
 		/* A fault comes again by itself; what somebody has sent does not. */
 		if (info->si_code <= 0)
 			raise(signo);
 		return;
 	}
-	thread.passed_on = true;
+	thread.passed = context;
+	thread.frame = frame;
 	mask = before->sa_mask;
 	if (!(before->sa_flags & SA_NODEFER))
 		sigaddset(&mask, signo);
@@ -91,7 +99,7 @@ static void pass_on(int signo, siginfo_t *info, void *context)
 	else
 		before->sa_handler(signo);
 	pthread_sigmask(SIG_SETMASK, &was, NULL);
-	thread.passed_on = false;
+	thread.passed = NULL;
 }
 
 /* ---- what is ours ---- */
@@ -104,7 +112,23 @@ static void deliver(struct task *task, const struct fault *fault, enum access ac
 	sigemptyset(&before);
 	memcpy(&before, &context->uc_sigmask, 8);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	fault_deliver(tlb_of(task->cpu), fault, 0, access, context);
+	fault_deliver(tlb_of(task->cpu), fault, 0, access, context, server_call);
+}
+
+/* What the kernel is asked for by an access. */
+struct question {
+	struct task *task;
+	ksim_addr addr;
+	enum access access;
+	struct fault fault;
+	int err;
+};
+
+static void ask(void *arg)
+{
+	struct question *q = arg;
+
+	q->err = window_resolve(q->task, q->addr, q->access, &q->fault);
 }
 
 /* @return whether the access is to be tried again; false: it is none of ours */
@@ -112,30 +136,30 @@ static bool resolve(struct task *task, const siginfo_t *info, ucontext_t *contex
 {
 	const struct user_window *w = &task->process->window;
 	uintptr_t at = (uintptr_t)info->si_addr;
-	enum access access = decode_access(context, at);
-	struct fault fault;
-	int err;
+	struct question q = { .task = task, .access = decode_access(context, at) };
 
 	if (w->bytes == 0 || info->si_code <= 0)
 		return false;
-	if (at < UPTR_HOST_MIN && info->si_code == SEGV_MAPERR) {
-		fault = (struct fault){ .signo = SIGSEGV, .code = SEGV_MAPERR, .addr = at };
-		deliver(task, &fault, access, context);
+	if (at + UPTR_HOST_MIN < 2 * UPTR_HOST_MIN && info->si_code == SEGV_MAPERR) {
+		q.fault = (struct fault){ .signo = SIGSEGV, .code = SEGV_MAPERR, .addr = at };
+		deliver(task, &q.fault, q.access, context);
 		return true;
 	}
 	if (at - w->host >= w->bytes)
 		return false;
 	KSIM_ASSERT(&task->ctx, task->ctx.held == 0, "fault I1: the kernel touches no window",
 	            "%#" PRIxPTR ", holding %#x", at, task->ctx.held);
-	if (task_dying(task))
-		acting_die();
-	err = window_resolve(task, at - w->host + w->user, access, &fault);
-	if (err == WINDOW_SHOWED && at == thread.at)
+	q.addr = at - w->host + w->user;
+	server_call(ask, &q);
+	if (q.err == WINDOW_SHOWED && at == thread.at)
 		return ++thread.retries < RETRIES_MAX;
 	thread.at = at;
 	thread.retries = 0;
-	if (err < 0)
-		deliver(task, &fault, access, context);
+	if (q.err < 0)
+		deliver(task, &q.fault, q.access, context);
+	/* A kick that did not find these pages shown has come before they were. */
+	if (task_dying(task))
+		acting_die();
 	return true;
 }
 

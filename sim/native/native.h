@@ -31,6 +31,7 @@ int native_boot(struct ksim_machine *m);
 void native_halt(struct ksim_machine *m);
 int native_process_born(struct ctx *ctx, struct ksim_process *process);
 void native_process_gone(struct ctx *ctx, struct ksim_process *process);
+void native_process_kicked(struct ctx *ctx, struct ksim_process *process);
 
 /** The window that an address of the program's lies in; false: in none, or the registry is being changed. */
 bool window_find(uintptr_t at, struct window *out);

@@ -36,6 +36,7 @@
 #include "host/kmem.h"
 #include "host/memory.h"
 #include "host/window.h"
+#include "native/server.h"
 
 enum {
 	SHOWN = 8,           /* beside HOST_SHOW_* */
@@ -340,8 +341,10 @@ bool window_find(uintptr_t at, struct window *out)
 int native_boot(struct ksim_machine *m)
 {
 	struct native *native;
-	int err = sysconf(_SC_PAGESIZE) == (long)PAGE_BYTES ? native_catch() : -ENOSYS;
+	int err = sysconf(_SC_PAGESIZE) == (long)PAGE_BYTES ? server_prepare() : -ENOSYS;
 
+	if (err == 0)
+		err = native_catch();
 	if (err < 0)
 		return err;
 	native = calloc(1, sizeof(*native));
@@ -428,6 +431,15 @@ undo_place:
 undo_window:
 	kmem_free(ctx->env, w, sizeof(*w));
 	return -ENOMEM;
+}
+
+void native_process_kicked(struct ctx *ctx, struct ksim_process *process)
+{
+	struct mm *mm = process->kernel->mm;
+
+	mm_notifiers_lock(ctx, mm);
+	window_clear(process->native);
+	mm_notifiers_unlock(ctx, mm);
 }
 
 void native_process_gone(struct ctx *ctx, struct ksim_process *process)

@@ -2,12 +2,13 @@
 /*
  * What the tests of Linux's promises are written in: one source, several kernels under it.
  *
- * Built plainly (abi_linux.c) the x_ calls are libc's and the kernel is the host's: the oracle. Built with -DABI_SOFT
- * (abi_soft.c) they are ksim's, each test on a freshly booted machine, inside a process called "abi". Flags, structs
- * and errno values are the host's in both.
+ * Built plainly (abi_linux.c) the x_ calls are libc's and the kernel is the host's: the oracle. Built with -DABI_SOFT or
+ * -DABI_NATIVE (abi_ksim.c) they are ksim's, each test on a freshly booted machine, inside a process called "abi". Flags,
+ * structs and errno values are the host's in all.
  *
  * An addr_t is where a mapping lies: loads and stores go through ld8(), st8() and so on, and ubuf() makes it a buffer
- * for a call. Other processes are functions that run in a child: they share nothing with the test but what they
+ * for a call; faulted() tells it of a siginfo_t. Soft, the accesses are ksim's calls. Native, they are plain C, through
+ * the pointer that the acting process has for the address: in a forked child another than in its parent. Other processes are functions that run in a child: they share nothing with the test but what they
  * inherit, so they speak by their exit code, by sockets and by shared mappings. Memory of the program itself is not a
  * channel: the host's child has a copy of it.
  */
@@ -31,7 +32,11 @@
 
 enum { PAGE = 4096, NFDS_LIMIT = 1024 };
 
-#ifdef ABI_SOFT
+#if defined(ABI_SOFT) || defined(ABI_NATIVE)
+#define ABI_KSIM 1
+#endif
+
+#ifdef ABI_KSIM
 #include <ksim/ksim.h>
 
 typedef ksim_addr addr_t;
@@ -44,20 +49,6 @@ typedef ksim_addr addr_t;
 #define x_mprotect     ksim_mprotect
 #define x_fork_into    ksim_fork_into
 
-static inline void *ubuf(addr_t addr)
-{
-	return ksim_user(addr);
-}
-
-#define ABI_ACCESSORS(bits)                                            \
-	static inline uint##bits##_t ld##bits(addr_t addr)             \
-	{                                                              \
-		return ksim_load##bits(addr);                          \
-	}                                                              \
-	static inline void st##bits(addr_t addr, uint##bits##_t value) \
-	{                                                              \
-		ksim_store##bits(addr, value);                         \
-	}
 #else
 typedef uintptr_t addr_t;
 
@@ -83,21 +74,65 @@ static inline int x_mprotect(addr_t addr, size_t len_bytes, int prot)
 /** fork(); the child starts in fn and exits with what it returns. */
 pid_t x_fork_into(int (*fn)(void *), void *arg);
 
+#endif
+
+#ifdef ABI_SOFT
+static inline void *ubuf(addr_t addr)
+{
+	return ksim_user(addr);
+}
+
+static inline addr_t faulted(const siginfo_t *info)
+{
+	return (addr_t)(uintptr_t)info->si_addr;
+}
+
+#define ABI_ACCESSORS(bits)                                            \
+	static inline uint##bits##_t ld##bits(addr_t addr)             \
+	{                                                              \
+		return ksim_load##bits(addr);                          \
+	}                                                              \
+	static inline void st##bits(addr_t addr, uint##bits##_t value) \
+	{                                                              \
+		ksim_store##bits(addr, value);                         \
+	}
+#else
+#ifdef ABI_NATIVE
+/** The pointer to it; where there is no window, at NULL, the address itself. */
+static inline void *ubuf(addr_t addr)
+{
+	void *pointer = ksim_ptr(addr);
+
+	return pointer != NULL ? pointer : (void *)(uintptr_t)addr;
+}
+
+static inline addr_t faulted(const siginfo_t *info)
+{
+	return ksim_addr_of(info->si_addr);
+}
+#else
 static inline void *ubuf(addr_t addr)
 {
 	return (void *)addr;
 }
 
+static inline addr_t faulted(const siginfo_t *info)
+{
+	return (addr_t)info->si_addr;
+}
+#endif
+
 /* Any alignment, and any address: it is the kernel that judges it, not a sanitizer. */
-#define ABI_ACCESSORS(bits)                                                                                      \
-	typedef volatile uint##bits##_t __attribute__((aligned(1), may_alias)) any##bits;                        \
-	__attribute__((no_sanitize("undefined"))) static inline uint##bits##_t ld##bits(addr_t addr)             \
-	{                                                                                                        \
-		return *(any##bits *)addr;                                                                       \
-	}                                                                                                        \
-	__attribute__((no_sanitize("undefined"))) static inline void st##bits(addr_t addr, uint##bits##_t value) \
-	{                                                                                                        \
-		*(any##bits *)addr = value;                                                                      \
+#define ABI_UNJUDGED __attribute__((no_sanitize("undefined")))
+#define ABI_ACCESSORS(bits)                                                               \
+	typedef volatile uint##bits##_t __attribute__((aligned(1), may_alias)) any##bits; \
+	ABI_UNJUDGED static inline uint##bits##_t ld##bits(addr_t addr)                   \
+	{                                                                                 \
+		return *(any##bits *)ubuf(addr);                                          \
+	}                                                                                 \
+	ABI_UNJUDGED static inline void st##bits(addr_t addr, uint##bits##_t value)       \
+	{                                                                                 \
+		*(any##bits *)ubuf(addr) = value;                                         \
 	}
 #endif
 
@@ -139,7 +174,7 @@ ABI_ACCESSORS(64)
 /** Major * 1000 + minor of the Linux whose behaviour is expected. */
 int linux_release(void);
 
-/* What every variant provides (abi_linux.c, abi_soft.c). */
+/* What every variant provides (abi_linux.c, abi_ksim.c). */
 
 /** Run fn in a child made by fork, to its end. @return its exit code, or -signo if a signal killed it. */
 int in_child(int (*fn)(void *), void *arg);
@@ -161,10 +196,17 @@ void fresh_path(char *path, size_t size);
 		}                                                                                                    \
 	} while (0)
 
-#ifdef ABI_SOFT
+#ifdef ABI_KSIM
+/** How memory is touched here. */
+#ifdef ABI_NATIVE
+#define ABI_ACCESS KSIM_ACCESS_NATIVE
+#else
+#define ABI_ACCESS KSIM_ACCESS_SOFT
+#endif
+
 /** The machine of the running test, and the architecture that the environment asks for. */
-struct ksim_machine *soft_machine(void);
-enum ksim_arch soft_arch(void);
+struct ksim_machine *abi_machine(void);
+enum ksim_arch abi_arch(void);
 #endif
 
 /* Helpers that are the same everywhere (abi_helpers.c). They SETUP: a test goes on only if they worked. */

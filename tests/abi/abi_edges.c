@@ -203,7 +203,7 @@ TEST(edges, MAP_HUGETLB_of_an_unknown_size_fails_EINVAL_and_of_a_known_one_ENOME
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB;
 
 	EXPECT(x_mmap(0, PAGE, PROT_READ, flags | 24 << 26, -1, 0) == NO_MAPPING && errno == EINVAL);
-#ifdef ABI_SOFT /* the host might have some */
+#ifdef ABI_KSIM /* the host might have some */
 	EXPECT(x_mmap(0, PAGE, PROT_READ, flags, -1, 0) == NO_MAPPING && errno == ENOMEM);
 	EXPECT(x_mmap(0, PAGE, PROT_READ, flags | 21 << 26, -1, 0) == NO_MAPPING && errno == ENOMEM);
 	EXPECT(x_mmap(0, PAGE, PROT_READ, flags | 30 << 26, -1, 0) == NO_MAPPING && errno == ENOMEM);

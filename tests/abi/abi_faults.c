@@ -176,7 +176,7 @@ static void map_the_page(int signo, siginfo_t *info, void *context)
 	(void)context;
 	seen.signo = signo;
 	seen.code = info->si_code;
-	seen.addr = (addr_t)(uintptr_t)info->si_addr;
+	seen.addr = faulted(info);
 	if (seen.nfaults++ == 0)
 		x_mmap(seen.page, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }

@@ -19,7 +19,7 @@ static struct fault probe_fault;
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
 	(void)context;
-	probe_fault = (struct fault){ signo, info->si_code, (addr_t)(uintptr_t)info->si_addr };
+	probe_fault = (struct fault){ signo, info->si_code, faulted(info) };
 	siglongjmp(probe_out, 1);
 }
 

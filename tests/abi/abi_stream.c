@@ -480,7 +480,7 @@ TEST(stream, send_to_a_closed_peer_raises_SIGPIPE_unless_told_not_to)
 	/* send(2): EPIPE comes with SIGPIPE, whose default is to terminate. */
 	int ends[2];
 
-#ifdef ABI_SOFT
+#ifdef ABI_KSIM
 	SKIP("a deviation of ksim: only faults raise signals");
 #endif
 	stream_pair(ends);

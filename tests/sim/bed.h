@@ -11,14 +11,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "access.h"
 #include "harness.h"
 
 enum { PAGE = 4096, RW = PROT_READ | PROT_WRITE };
 
-/** A machine of 4 MiB; broken if it does not boot. */
+/** A machine of 4 MiB, with the access that the environment asks for; broken if it does not boot. */
 static inline struct ksim_machine *bed_boot(void)
 {
-	const struct ksim_config config = { .ram_bytes = 4 << 20 };
+	const struct ksim_config config = { .ram_bytes = 4 << 20, .access = access_wanted() };
 	struct ksim_machine *m = ksim_boot(&config);
 
 	SETUP(m != NULL);

@@ -13,12 +13,12 @@
 
 static int load(void *arg)
 {
-	return ksim_load32(*(ksim_addr *)arg) != 0;
+	return mem_load32(*(ksim_addr *)arg) != 0;
 }
 
 static int store(void *arg)
 {
-	ksim_store64(*(ksim_addr *)arg, 1);
+	mem_store64(*(ksim_addr *)arg, 1);
 	return 0;
 }
 
@@ -37,16 +37,16 @@ TEST(faults, load_past_the_end_of_a_truncated_file_is_SIGBUS_and_lands_in_run)
 
 		EXPECT_EQ(ksim_ftruncate(fd, 4 * PAGE), 0);
 		view = ksim_mmap(0, 4 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
-		EXPECT_EQ(ksim_load8(view + 3 * PAGE), 0);
+		EXPECT_EQ(mem_load8(view + 3 * PAGE), 0);
 		EXPECT_EQ(ksim_ftruncate(fd, PAGE), 0);
 	}
 	at = view + 4 * PAGE - 4;
 	EXPECT_EQ(ksim_run(p, load, &at, &end), 0);
 	EXPECT(!end.alive && end.signo == SIGBUS && end.si_code == BUS_ADRERR && end.addr == at);
 	snprintf(text, sizeof(text),
-	         "compositor (2) killed by SIGBUS BUS_ADRERR: read of 4 at %#llx, page 3 of /memfd:wl_shm (deleted), "
+	         "compositor (2) killed by SIGBUS BUS_ADRERR: read%s at %#llx, page 3 of /memfd:wl_shm (deleted), "
 	         "size 4096",
-	         (unsigned long long)at);
+	         access_is_native() ? "" : " of 4", (unsigned long long)at);
 	EXPECT_STREQ(end.text, text);
 	EXPECT(ksim_self() == NULL);
 	bed_halt(m);
@@ -63,7 +63,8 @@ TEST(faults, access_that_is_not_allowed_or_not_mapped_is_SIGSEGV_with_its_addres
 		at = bed_map(1, PROT_READ, MAP_PRIVATE) + 24;
 	EXPECT_EQ(ksim_run(p, store, &at, &end), 0);
 	EXPECT_MSG(end.signo == SIGSEGV && end.si_code == SEGV_ACCERR && end.addr == at, "%s", end.text);
-	EXPECT_MSG(strstr(end.text, "write of 8") != NULL, "%s", end.text);
+	EXPECT_MSG(strstr(end.text, access_is_native() ? ": write at " : ": write of 8 at ") != NULL, "%s", end.text);
+	at = access_place(q, 0x100000);
 	EXPECT_EQ(ksim_run(q, store, &at, &end), 0);
 	EXPECT_MSG(end.signo == SIGSEGV && end.si_code == SEGV_MAPERR && end.addr == at, "%s", end.text);
 	EXPECT_MSG(strstr(end.text, "where nothing is mapped") != NULL, "%s", end.text);
@@ -84,7 +85,7 @@ TEST(faults, death_passes_through_blocks_of_its_own_process)
 {
 	struct ksim_machine *m = bed_boot();
 	struct ksim_process *p = bed_process(m, "p");
-	ksim_addr nowhere = 0x100000;
+	ksim_addr nowhere = access_place(p, 0x100000);
 	struct ksim_end end;
 
 	EXPECT_EQ(ksim_run(p, store_in_a_block, &nowhere, &end), 0);
@@ -104,7 +105,7 @@ TEST(faults, fault_of_one_thread_ends_the_others_where_they_wait)
 {
 	struct ksim_machine *m = bed_boot();
 	struct ksim_process *p = bed_process(m, "p");
-	ksim_addr nowhere = 0x100000;
+	ksim_addr nowhere = access_place(p, 0x100000);
 	struct ksim_end end;
 	int pair[2], result = 0;
 	pid_t tid;
@@ -125,11 +126,12 @@ TEST(faults, fault_of_one_thread_ends_the_others_where_they_wait)
 TEST(faults, wait_tells_the_signal_that_killed_a_child)
 {
 	struct ksim_machine *m = bed_boot();
-	ksim_addr nowhere = 0x100000;
+	struct ksim_process *p = bed_process(m, "parent");
+	ksim_addr nowhere = access_place(p, 0x100000);
 	int status = 0;
 	pid_t pid;
 
-	ksim_as(bed_process(m, "parent")) {
+	ksim_as(p) {
 		pid = ksim_fork_into(store, &nowhere);
 		EXPECT_EQ(ksim_wait(&status), pid);
 		EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
@@ -139,7 +141,7 @@ TEST(faults, wait_tells_the_signal_that_killed_a_child)
 
 static void store_without_a_run(void *arg)
 {
-	ksim_addr nowhere = 0x100000;
+	ksim_addr nowhere = access_place(arg, 0x100000);
 
 	ksim_as(arg)
 		store(&nowhere);
@@ -153,10 +155,13 @@ static void load_as_nobody(void *arg)
 TEST(faults, death_without_a_run_and_access_as_nobody_abort_with_a_sentence)
 {
 	struct ksim_machine *m = bed_boot();
-	ksim_addr nowhere = 0x100000;
+	struct ksim_process *p = bed_process(m, "p");
+	ksim_addr nowhere = access_place(p, 0x100000);
+	char text[80];
 
-	expect_abort(store_without_a_run, bed_process(m, "p"),
-	             "p (2) killed by SIGSEGV SEGV_MAPERR: write of 8 at 0x100000");
+	snprintf(text, sizeof(text), "p (2) killed by SIGSEGV SEGV_MAPERR: write%s at %#llx",
+	         access_is_native() ? "" : " of 8", (unsigned long long)nowhere);
+	expect_abort(store_without_a_run, p, text);
 	expect_abort(load_as_nobody, &nowhere, "this thread acts as no process");
 	bed_halt(m);
 }
@@ -164,16 +169,18 @@ TEST(faults, death_without_a_run_and_access_as_nobody_abort_with_a_sentence)
 /* ---- handlers ---- */
 
 static siginfo_t seen;
+static ksim_addr seen_at;
 static int times;
 static sigjmp_buf out;
 
 static void map_there(int signo, siginfo_t *info, void *context)
 {
-	ksim_addr page = (ksim_addr)(uintptr_t)info->si_addr & ~(ksim_addr)(PAGE - 1);
+	ksim_addr page = access_faulted(info) & ~(ksim_addr)(PAGE - 1);
 
 	(void)signo;
-	EXPECT(context == NULL);
+	EXPECT((context != NULL) == access_is_native());
 	seen = *info;
+	seen_at = access_faulted(info);
 	times++;
 	EXPECT(ksim_mmap(page, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page);
 }
@@ -190,21 +197,22 @@ static int use_map_there(void *arg)
 	ksim_addr at = *(ksim_addr *)arg;
 
 	EXPECT_EQ(ksim_sigaction(SIGSEGV, &action, NULL), 0);
-	ksim_store32(at, 77);
-	return (int)ksim_load32(at);
+	mem_store32(at, 77);
+	return (int)mem_load32(at);
 }
 
 TEST(faults, handler_that_maps_the_page_lets_the_access_go_on)
 {
 	struct ksim_machine *m = bed_boot();
-	ksim_addr at = 0x200010;
+	struct ksim_process *p = bed_process(m, "p");
+	ksim_addr at = access_place(p, 0x200010);
 	struct ksim_end end;
 
 	times = 0;
-	EXPECT_EQ(ksim_run(bed_process(m, "p"), use_map_there, &at, &end), 0);
+	EXPECT_EQ(ksim_run(p, use_map_there, &at, &end), 0);
 	EXPECT_MSG(end.alive && end.code == 77, "%s", end.text);
 	EXPECT_EQ(times, 1);
-	EXPECT(seen.si_signo == SIGSEGV && seen.si_code == SEGV_MAPERR && seen.si_addr == (void *)0x200010);
+	EXPECT(seen.si_signo == SIGSEGV && seen.si_code == SEGV_MAPERR && seen_at == at);
 	bed_halt(m);
 }
 
@@ -223,11 +231,12 @@ static int use_jump_out(void *arg)
 TEST(faults, handler_may_jump_out_again_and_again)
 {
 	struct ksim_machine *m = bed_boot();
-	ksim_addr nowhere = 0x100000;
+	struct ksim_process *p = bed_process(m, "p");
+	ksim_addr nowhere = access_place(p, 0x100000);
 	struct ksim_end end;
 
 	times = 0;
-	EXPECT_EQ(ksim_run(bed_process(m, "p"), use_jump_out, &nowhere, &end), 0);
+	EXPECT_EQ(ksim_run(p, use_jump_out, &nowhere, &end), 0);
 	EXPECT_MSG(end.alive && end.code == 5, "%s", end.text);
 	EXPECT_EQ(times, 3);
 	bed_halt(m);
@@ -255,7 +264,7 @@ static int ignore(void *arg)
 
 static void fault_again(int signo)
 {
-	ksim_addr nowhere = 0x300000;
+	ksim_addr nowhere = access_place(ksim_self(), 0x300000);
 
 	(void)signo;
 	store(&nowhere);
@@ -279,12 +288,13 @@ TEST(faults, fault_that_no_handler_takes_kills)
 
 	times = 0;
 	for (int i = 0; i < 3; i++) {
-		ksim_addr nowhere = 0x100000;
+		struct ksim_process *p = bed_process(m, "p");
+		ksim_addr nowhere = access_place(p, 0x100000);
+		ksim_addr where = i == 2 ? access_place(p, 0x300000) : nowhere;
 		struct ksim_end end;
 
-		EXPECT_EQ(ksim_run(bed_process(m, "p"), programs[i], &nowhere, &end), 0);
-		EXPECT_MSG(!end.alive && end.signo == SIGSEGV && end.addr == (i == 2 ? 0x300000 : nowhere), "%s",
-		           end.text);
+		EXPECT_EQ(ksim_run(p, programs[i], &nowhere, &end), 0);
+		EXPECT_MSG(!end.alive && end.signo == SIGSEGV && end.addr == where, "%s", end.text);
 		pthread_sigmask(SIG_BLOCK, NULL, &mask);
 		EXPECT_MSG(sigismember(&mask, SIGSEGV) == 0, "program %d leaves SIGSEGV blocked", i);
 	}
@@ -309,11 +319,12 @@ static int exit_by_handler(void *arg)
 TEST(faults, exit_from_a_handler_lands_in_run_and_leaves_the_mask)
 {
 	struct ksim_machine *m = bed_boot();
-	ksim_addr nowhere = 0x100000;
+	struct ksim_process *p = bed_process(m, "p");
+	ksim_addr nowhere = access_place(p, 0x100000);
 	struct ksim_end end;
 	sigset_t mask;
 
-	EXPECT_EQ(ksim_run(bed_process(m, "p"), exit_by_handler, &nowhere, &end), 0);
+	EXPECT_EQ(ksim_run(p, exit_by_handler, &nowhere, &end), 0);
 	EXPECT_MSG(!end.alive && end.signo == 0 && end.code == SIGSEGV + 100, "%s", end.text);
 	pthread_sigmask(SIG_BLOCK, NULL, &mask);
 	EXPECT_EQ(sigismember(&mask, SIGSEGV), 0);

@@ -14,11 +14,11 @@ static int write_both(void *arg)
 {
 	const struct maps *maps = arg;
 
-	if (ksim_load32(maps->shared) != 1 || ksim_load32(maps->own) != 2)
+	if (mem_load32(maps->shared) != 1 || mem_load32(maps->own) != 2)
 		return 1;
-	ksim_store32(maps->shared, 11);
-	ksim_store32(maps->own, 12);
-	return ksim_load32(maps->own) == 12 ? 0 : 2;
+	mem_store32(maps->shared, 11);
+	mem_store32(maps->own, 12);
+	return mem_load32(maps->own) == 12 ? 0 : 2;
 }
 
 TEST(forks, shared_memory_is_shared_across_fork_and_private_memory_is_not)
@@ -30,13 +30,13 @@ TEST(forks, shared_memory_is_shared_across_fork_and_private_memory_is_not)
 	ksim_as(bed_process(m, "parent")) {
 		maps.shared = bed_map(1, RW, MAP_SHARED);
 		maps.own = bed_map(1, RW, MAP_PRIVATE);
-		ksim_store32(maps.shared, 1);
-		ksim_store32(maps.own, 2);
+		mem_store32(maps.shared, 1);
+		mem_store32(maps.own, 2);
 		EXPECT(ksim_fork_into(write_both, &maps) > 0);
 		EXPECT(ksim_wait(&status) > 0);
 		EXPECT_EQ(status, 0);
-		EXPECT_EQ(ksim_load32(maps.shared), 11);
-		EXPECT_EQ(ksim_load32(maps.own), 2);
+		EXPECT_EQ(mem_load32(maps.shared), 11);
+		EXPECT_EQ(mem_load32(maps.own), 2);
 	}
 	bed_halt(m);
 }
@@ -50,7 +50,7 @@ TEST(forks, forked_process_has_the_memory_of_that_moment)
 
 	ksim_as(parent) {
 		map = bed_map(1, RW, MAP_PRIVATE);
-		ksim_store64(map, 1);
+		mem_store64(map, 1);
 	}
 	child = ksim_process_fork(parent, NULL);
 	REQUIRE(child != NULL);
@@ -59,9 +59,9 @@ TEST(forks, forked_process_has_the_memory_of_that_moment)
 	EXPECT(at[0].pfn.n == at[1].pfn.n && at[0].mappers == 2);
 	EXPECT_EQ(at[0].prot, PROT_READ);
 	ksim_as(parent)
-		ksim_store64(map, 2);
+		mem_store64(map, 2);
 	ksim_as(child)
-		EXPECT_EQ(ksim_load64(map), 1);
+		EXPECT_EQ(mem_load64(map), 1);
 	EXPECT_EQ(ksim_translate(parent, map, &at[0]), 0);
 	EXPECT(at[0].pfn.n != at[1].pfn.n && at[0].mappers == 1);
 	bed_halt(m);
@@ -84,26 +84,26 @@ TEST(forks, file_is_the_same_frames_at_two_addresses_in_two_processes)
 		ksim_as(who[i]) {
 			bed_map(i + 1, RW, MAP_PRIVATE);
 			map[i] = ksim_mmap(0, 2 * PAGE, RW, MAP_SHARED, fd[i], 0);
-			ksim_store8(map[i] + PAGE, 'x');
+			mem_store8(map[i] + PAGE, 'x');
 		}
 		EXPECT_EQ(ksim_translate(who[i], map[i] + PAGE, &at[i]), 0);
 	}
 	EXPECT(map[0] != map[1] && at[0].pfn.n == at[1].pfn.n && at[1].mappers == 2);
 	ksim_as(who[0]) {
-		ksim_copy_to(map[0], "from a", 6);
+		mem_copy_to(map[0], "from a", 6);
 		EXPECT_EQ(ksim_ftruncate(fd[0], PAGE), 0);
 		EXPECT_EQ(ksim_ftruncate(fd[0], 2 * PAGE), 0);
 	}
 	ksim_as(who[1]) {
 		char text[6];
 
-		ksim_copy_from(text, map[1], 6);
+		mem_copy_from(text, map[1], 6);
 		EXPECT_MEMEQ(text, "from a", 6);
-		EXPECT_EQ(ksim_load8(map[1] + PAGE), 0);
-		ksim_store8(map[1], 'F');
+		EXPECT_EQ(mem_load8(map[1] + PAGE), 0);
+		mem_store8(map[1], 'F');
 	}
 	ksim_as(who[0])
-		EXPECT_EQ(ksim_load8(map[0]), 'F');
+		EXPECT_EQ(mem_load8(map[0]), 'F');
 	bed_halt(m);
 }
 
@@ -117,9 +117,9 @@ static int serve(void *arg)
 	if (ksim_recv_fds(*wire, &byte, 1, &fd, &nfds, MSG_CMSG_CLOEXEC) != 1 || nfds != 1)
 		return 1;
 	view = ksim_mmap(0, PAGE, RW, MAP_SHARED, fd, 0);
-	if (view == KSIM_MAP_FAILED || ksim_close(fd) != 0 || ksim_load8(view) != 'q')
+	if (view == KSIM_MAP_FAILED || ksim_close(fd) != 0 || mem_load8(view) != 'q')
 		return 2;
-	ksim_store8(view, 'a');
+	mem_store8(view, 'a');
 	return ksim_write(*wire, "d", 1) == 1 ? 0 : 3;
 }
 
@@ -141,11 +141,11 @@ TEST(forks, client_and_server_on_two_threads_share_a_passed_memfd)
 		EXPECT_EQ(ksim_start(server, serve, &wire[1]), 0);
 		EXPECT_EQ(ksim_ftruncate(fd, PAGE), 0);
 		view = ksim_mmap(0, PAGE, RW, MAP_SHARED, fd, 0);
-		ksim_store8(view, 'q');
+		mem_store8(view, 'q');
 		EXPECT_EQ(ksim_send_fds(wire[0], "p", 1, &fd, 1), 1);
 		EXPECT_EQ(ksim_close(fd), 0);
 		EXPECT_EQ(ksim_read(wire[0], &byte, 1), 1);
-		EXPECT_EQ(ksim_load8(view), 'a');
+		EXPECT_EQ(mem_load8(view), 'a');
 		EXPECT_EQ(ksim_munmap(view, PAGE), 0);
 		EXPECT_EQ(ksim_close(wire[0]), 0);
 	}

@@ -2,7 +2,8 @@
 /*
  * TLB hits against shootdowns, as fast as both go: one thread of a process replaces random pages of a mapping by fresh
  * ones, its siblings load from and store to all of them. Nearly every access is a hit, so what is tried here is the
- * moment between a hit's look at its tag and its access, and the fill that races with a clearing of its entry.
+ * moment between a hit's look at its tag and its access, and the fill that races with a clearing of its entry. With
+ * native access there are no tags: what is tried is a fault of a window that races with a clearing of its entry.
  *
  * A page's words hold 0 or the page's own mark. Freed frames are poisoned at once and handed out again next, so a
  * stale load sees poison or another page's mark, and a stale store is found in a freed frame or in another page.
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "access.h"
 #include "harness.h"
 #include "ksim/ksim.h"
 
@@ -59,10 +61,10 @@ static int reader_main(void *arg)
 
 		n++;
 		if (x >> 63) {
-			ksim_store64(at, MARK | page);
+			mem_store64(at, MARK | page);
 			continue;
 		}
-		value = ksim_load64(at);
+		value = mem_load64(at);
 		if (value != 0 && value != (MARK | page) && __atomic_fetch_add(&r->wrong, 1, __ATOMIC_RELAXED) < 5)
 			fprintf(stderr, "# page %" PRIu64 " shows %#" PRIx64 "\n", page, value);
 	}
@@ -91,7 +93,7 @@ static void run(enum ksim_arch arch, unsigned nreaders)
 {
 	const char *rounds = getenv("KSIM_STRESS_ROUNDS");
 	struct range range = { .rounds = (rounds != NULL ? strtoull(rounds, NULL, 0) : 500) * 400 };
-	struct ksim_config config = { .ram_bytes = (uint64_t)PAGE * 160, .arch = arch };
+	struct ksim_config config = { .ram_bytes = (uint64_t)PAGE * 160, .arch = arch, .access = access_wanted() };
 	struct ksim_machine *m = ksim_boot(&config);
 	struct ksim_process *p = ksim_process_create(m, "process");
 	struct reader readers[READERS_MAX];

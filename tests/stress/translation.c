@@ -2,10 +2,11 @@
 /*
  * No stale translation touches a recycled frame, and none outlives the call that removed it.
  *
- * Two threads of one process load and store through their TLBs all the time, while other threads take their pages
- * away in every way there is (truncation by another process, munmap, fork and its copies) and a last one takes
- * every freed frame at once, fills it with a pattern of its own, and gives it back. RAM is small, so frames come
- * round quickly, and freed frames are poisoned: the allocator itself aborts when a freed frame was written to.
+ * Two threads of one process load and store through their TLBs, or by plain pointers through their window, all the
+ * time, while other threads take their pages away in every way there is (truncation by another process, munmap, fork
+ * and its copies) and a last one takes every freed frame at once, fills it with a pattern of its own, and gives it
+ * back. RAM is small, so frames come round quickly, and freed frames are poisoned: the allocator itself aborts when a
+ * freed frame was written to.
  *
  * What each word may hold is known: nothing yet (0), or what this page's owner stores there. So a load that sees
  * poison, the recycler's pattern or another page's mark came through a stale translation; and so did a store that
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "access.h"
 #include "harness.h"
 #include "ksim/ksim.h"
 
@@ -86,10 +88,10 @@ static bool access_word(struct arena *a, ksim_addr at, uint64_t mark, bool store
 	if (sigsetjmp(recover, 1) != 0)
 		return false;
 	if (store) {
-		ksim_store64(at, mark);
+		mem_store64(at, mark);
 		return true;
 	}
-	value = ksim_load64(at);
+	value = mem_load64(at);
 	if (value != 0 && value != mark)
 		wrong(a, "a load came through a stale translation", at, value);
 	return true;
@@ -200,9 +202,9 @@ static int recycler_main(void *arg)
 		for (int pass = 0; pass < 2; pass++) {
 			for (ksim_addr at = mine; at < mine + pages * PAGE; at += 8) {
 				if (pass == 0)
-					ksim_store64(at, RECYCLED | at);
-				else if (ksim_load64(at) != (RECYCLED | at))
-					wrong(a, "a store landed in a recycled frame", at, ksim_load64(at));
+					mem_store64(at, RECYCLED | at);
+				else if (mem_load64(at) != (RECYCLED | at))
+					wrong(a, "a store landed in a recycled frame", at, mem_load64(at));
 			}
 		}
 		if (ksim_munmap(mine, pages * PAGE) < 0)
@@ -223,8 +225,8 @@ static int watch(void *arg)
 
 			if (sigsetjmp(recover, 1) != 0)
 				continue;
-			first = ksim_load64(at);
-			second = ksim_load64(at);
+			first = mem_load64(at);
+			second = mem_load64(at);
 			if (first != second || (first != 0 && first != (MARK | page << 8 | reader)))
 				wrong(a, "a child's memory changed under it", at, second);
 		}
@@ -272,6 +274,7 @@ static void run_arena(struct arena *a, enum ksim_arch arch, unsigned poison, boo
 		.arch = arch,
 		.poison = poison,
 		.commit = KSIM_COMMIT_ON_TOUCH,
+		.access = access_wanted(),
 	};
 	struct reader readers[READERS];
 	pid_t threads[READERS + 1];

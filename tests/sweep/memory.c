@@ -29,13 +29,13 @@ static ksim_addr map_at(ksim_addr at, size_t bytes, int prot, int flags, int fd)
 static void fill(ksim_addr map, int npages, uint8_t first)
 {
 	for (int i = 0; i < npages; i++)
-		ksim_store8(map + (ksim_addr)i * PAGE, (uint8_t)(first + i));
+		mem_store8(map + (ksim_addr)i * PAGE, (uint8_t)(first + i));
 }
 
 static bool holds(ksim_addr map, int npages, uint8_t first)
 {
 	for (int i = 0; i < npages; i++)
-		if (ksim_load8(map + (ksim_addr)i * PAGE) != (uint8_t)(first + i))
+		if (mem_load8(map + (ksim_addr)i * PAGE) != (uint8_t)(first + i))
 			return false;
 	return true;
 }
@@ -164,7 +164,7 @@ static int touch_anonymous(void *arg)
 	held->fd = -1;
 	held->map = RETRY(map_at(0, BYTES, RW, MAP_PRIVATE, -1));
 	MUST(held->map != KSIM_MAP_FAILED);
-	MUST(ksim_load64(held->map) == 0 && ksim_load64(held->map + 3 * PAGE) == 0);
+	MUST(mem_load64(held->map) == 0 && mem_load64(held->map + 3 * PAGE) == 0);
 	fill(held->map, PAGES, 1);
 	MUST(holds(held->map, PAGES, 1));
 	return 0;
@@ -301,7 +301,7 @@ static int replace(void *arg)
 	map = held->map;
 	fill(map, PAGES, 10);
 	MUST(RETRY_UNCHANGED(map_at(map + PAGE, PAGE, RW, fixed, -1), holds(map, PAGES, 10)) == map + PAGE);
-	MUST(ksim_load8(map + PAGE) == 0);
+	MUST(mem_load8(map + PAGE) == 0);
 	fill(map + PAGE, 1, 99);
 	MUST(RETRY_UNCHANGED(map_at(map, 2 * PAGE, RW, fixed, held->fd), holds(map + PAGE, 1, 99)) == map);
 	MUST(holds(map, PAGES, 10));
@@ -341,19 +341,20 @@ enum { MANY = 70 };
 
 static int map_many(void *arg)
 {
+	ksim_addr base = access_place(ksim_self(), 0x10000000);
 	struct held *held = arg;
 
 	TRY(make_file(held));
 	TRY(map_shared(held));
 	/* Neighbours differ, so none are joined. */
 	for (int i = 0; i < MANY; i++) {
-		ksim_addr at = 0x10000000 + (ksim_addr)i * PAGE;
+		ksim_addr at = base + (ksim_addr)i * PAGE;
 
 		MUST(RETRY(map_at(at, PAGE, i % 2 ? RW : PROT_READ, MAP_PRIVATE | MAP_FIXED, -1)) == at);
 	}
-	MUST(RETRY(ksim_mprotect(0x10000000 + 11 * PAGE, 40 * PAGE, PROT_NONE)) == 0);
-	MUST(RETRY(ksim_munmap(0x10000000 + 5 * PAGE, 60 * PAGE)) == 0);
-	MUST(RETRY(ksim_munmap(0x10000000, MANY * PAGE)) == 0);
+	MUST(RETRY(ksim_mprotect(base + 11 * PAGE, 40 * PAGE, PROT_NONE)) == 0);
+	MUST(RETRY(ksim_munmap(base + 5 * PAGE, 60 * PAGE)) == 0);
+	MUST(RETRY(ksim_munmap(base, MANY * PAGE)) == 0);
 	return 0;
 }
 
@@ -364,16 +365,19 @@ TEST(sweep_memory, many_mappings_come_and_go)
 
 static int spread(void *arg)
 {
-	static const ksim_addr places[] = { 0x200000, 0x40000000, 0x8000000000, 0x7ff000000000 };
+	static const ksim_addr far[] = { 0x200000, 0x40000000, 0x8000000000, 0x7ff000000000 };
+	static const ksim_addr in_window[] = { 0x200000, 0x8000000, 0x18000000, 0x3f000000 };
 	static const off_t pages[] = { 70, 5000, 300000 };
 	struct held *held = arg;
+	ksim_addr places[4];
 	char byte = 'x';
 
 	TRY(make_file(held));
 	TRY(map_shared(held));
 	for (int i = 0; i < 4; i++) {
+		places[i] = access_place(ksim_self(), access_is_native() ? in_window[i] : far[i]);
 		MUST(RETRY(map_at(places[i], PAGE, RW, MAP_PRIVATE | MAP_FIXED, -1)) == places[i]);
-		ksim_store8(places[i], 1);
+		mem_store8(places[i], 1);
 	}
 	/* Holes in between, where the policy allows them. */
 	for (int i = 0; i < 3; i++) {
@@ -443,10 +447,10 @@ static int grow_and_shrink(void *arg)
 	TRY(make_file(held));
 	TRY(map_shared(held));
 	TRY(write_all(held->fd, bytes, sizeof(bytes), PAGE / 2));
-	MUST(ksim_load8(held->map + PAGE) == 'w' && ksim_load8(held->map) == 0);
+	MUST(mem_load8(held->map + PAGE) == 'w' && mem_load8(held->map) == 0);
 	MUST(ksim_ftruncate(held->fd, PAGE) == 0);
 	MUST(RETRY_UNCHANGED(ksim_ftruncate(held->fd, 2 * PAGE), size_of(held->fd) == PAGE) == 0);
-	MUST(ksim_load8(held->map + PAGE) == 0 && ksim_load8(held->map + PAGE - 1) == 'w');
+	MUST(mem_load8(held->map + PAGE) == 0 && mem_load8(held->map + PAGE - 1) == 'w');
 	MUST(RETRY_UNCHANGED(ksim_fallocate(held->fd, 0, PAGE, 5 * PAGE), size_of(held->fd) == 2 * PAGE) == 0);
 	MUST(size_of(held->fd) == 6 * PAGE);
 	MUST(RETRY(ksim_pread(held->fd, back, sizeof(back), PAGE / 2)) == sizeof(back));
@@ -471,13 +475,13 @@ static int through_user_memory(void *arg)
 	MUST(own != KSIM_MAP_FAILED);
 	TRY(make_file(held));
 	TRY(map_shared(held));
-	n = RETRY(ksim_pread(held->fd, ksim_user(own), 2 * PAGE, 0));
+	n = RETRY(ksim_pread(held->fd, mem_buffer(own), 2 * PAGE, 0));
 	MUST(n == 2 * PAGE || (n > 0 && n < 2 * PAGE));
 	if (n < 2 * PAGE) {
 		story.absorbed = true;
-		MUST(RETRY(ksim_pread(held->fd, ksim_user(own), 2 * PAGE, 0)) == 2 * PAGE);
+		MUST(RETRY(ksim_pread(held->fd, mem_buffer(own), 2 * PAGE, 0)) == 2 * PAGE);
 	}
-	n = RETRY(ksim_pwrite(held->fd, ksim_user(own), 2 * PAGE, 0));
+	n = RETRY(ksim_pwrite(held->fd, mem_buffer(own), 2 * PAGE, 0));
 	MUST(n > 0);
 	story.absorbed |= n < 2 * PAGE;
 	MUST(ksim_munmap(own, 2 * PAGE) == 0);

@@ -39,7 +39,7 @@ static int acquire(void *arg)
 
 	estate->map = RETRY(ksim_mmap(0, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	MUST(estate->map != KSIM_MAP_FAILED);
-	ksim_store8(estate->map, 1);
+	mem_store8(estate->map, 1);
 	MUST(RETRY(ksim_socketpair(AF_UNIX, SOCK_STREAM, 0, estate->sock)) == 0);
 	MUST(RETRY(ksim_send(estate->sock[0], "x", 1, MSG_NOSIGNAL)) == 1);
 	return 0;
@@ -52,8 +52,8 @@ static int inherit(void *arg)
 	char byte;
 
 	MUST(RETRY(ksim_recv(estate->sock[1], &byte, 1, MSG_DONTWAIT)) == 1 && byte == 'x');
-	MUST(ksim_load8(estate->map) == 1);
-	ksim_store8(estate->map, 3);
+	MUST(mem_load8(estate->map) == 1);
+	mem_store8(estate->map, 3);
 	return 0;
 }
 
@@ -62,8 +62,8 @@ static int bury(void *arg)
 {
 	const struct estate *estate = arg;
 
-	MUST(ksim_load8(estate->map) == 1);
-	ksim_store8(estate->map, 2);
+	MUST(mem_load8(estate->map) == 1);
+	mem_store8(estate->map, 2);
 	MUST(ksim_waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 	return 0;
 }
@@ -72,7 +72,7 @@ static int give_up(void *arg)
 {
 	const struct estate *estate = arg;
 
-	MUST(ksim_load8(estate->map) == 1);
+	MUST(mem_load8(estate->map) == 1);
 	MUST(ksim_munmap(estate->map, 2 * PAGE) == 0);
 	MUST(ksim_close(estate->sock[0]) == 0 && ksim_close(estate->sock[1]) == 0);
 	return 0;

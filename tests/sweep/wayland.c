@@ -107,7 +107,7 @@ static int draw(void *arg)
 	struct client *client = arg;
 
 	for (int i = 0; i < WIDTH * HEIGHT; i++)
-		ksim_store32(client->view + (ksim_addr)i * 4, pixel(client->number, client->frame, i));
+		mem_store32(client->view + (ksim_addr)i * 4, pixel(client->number, client->frame, i));
 	return tell_peer(client->sock, COMMIT);
 }
 
@@ -210,10 +210,10 @@ static int compose(void *arg)
 
 	TRY(hear_peer(surface->sock, COMMIT));
 	for (int i = 0; i < WIDTH * HEIGHT; i++) {
-		uint32_t value = ksim_load32(surface->view + (ksim_addr)i * 4);
+		uint32_t value = mem_load32(surface->view + (ksim_addr)i * 4);
 
 		MUST(value == pixel(client->number, client->frame, i));
-		ksim_store32(scene->screen + (ksim_addr)i * 4, value);
+		mem_store32(scene->screen + (ksim_addr)i * 4, value);
 	}
 	return tell_peer(surface->sock, RELEASE);
 }
@@ -238,7 +238,7 @@ static int read_end(void *arg)
 {
 	const struct scene *scene = arg;
 
-	return (int)ksim_load8(scene->surfaces[scene->number].view + BUFFER - 1);
+	return (int)mem_load8(scene->surfaces[scene->number].view + BUFFER - 1);
 }
 
 static int helper_looks(struct scene *scene)

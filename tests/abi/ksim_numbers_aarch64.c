@@ -24,9 +24,9 @@ TEST(numbers, of_aarch64_are_those_of_the_kernel_headers)
 TEST(numbers, of_an_aarch64_machine_are_those_of_aarch64)
 {
 	/* ksim_nr answers for the machine, not for the host. */
-	if (ksim_arch_of(soft_machine()) != KSIM_ARCH_AARCH64)
+	if (ksim_arch_of(abi_machine()) != KSIM_ARCH_AARCH64)
 		SKIP("the machine is an x86_64");
-#define NUMBER(name) EXPECT_EQ(ksim_nr(soft_machine(), #name), __NR_##name);
+#define NUMBER(name) EXPECT_EQ(ksim_nr(abi_machine(), #name), __NR_##name);
 #include "numbers_aarch64.inc"
 #undef NUMBER
 }
@@ -41,8 +41,8 @@ TEST(numbers, of_memfd_create_are_319_and_279)
 TEST(numbers, of_calls_that_are_not_implemented_are_unknown)
 {
 	/* ksim_nr: -1; ksim_syscall: -ENOSYS. */
-	EXPECT_EQ(ksim_nr(soft_machine(), "reboot"), -1);
-	EXPECT_EQ(ksim_nr(soft_machine(), "no such call"), -1);
+	EXPECT_EQ(ksim_nr(abi_machine(), "reboot"), -1);
+	EXPECT_EQ(ksim_nr(abi_machine(), "no such call"), -1);
 	EXPECT_EQ(ksim_syscall(100000, 0, 0, 0, 0, 0, 0), -ENOSYS);
 	EXPECT_EQ(ksim_syscall(-1, 0, 0, 0, 0, 0, 0), -ENOSYS);
 }
@@ -50,7 +50,7 @@ TEST(numbers, of_calls_that_are_not_implemented_are_unknown)
 TEST(numbers, reach_the_calls_they_name)
 {
 	/* ksim_syscall speaks the machine's numbers, host and user addresses, and gives -errno. */
-	struct ksim_machine *m = soft_machine();
+	struct ksim_machine *m = abi_machine();
 	long fd = ksim_syscall(ksim_nr(m, "memfd_create"), (long)(uintptr_t) "by number", 0, 0, 0, 0, 0);
 	long rw = PROT_READ | PROT_WRITE;
 	long map;

@@ -19,9 +19,9 @@ TEST(numbers, of_x86_64_are_those_of_the_kernel_headers)
 TEST(numbers, of_an_x86_64_machine_are_those_of_x86_64)
 {
 	/* ksim_nr answers for the machine, not for the host. */
-	if (ksim_arch_of(soft_machine()) != KSIM_ARCH_X86_64)
+	if (ksim_arch_of(abi_machine()) != KSIM_ARCH_X86_64)
 		SKIP("the machine is an aarch64");
-#define NUMBER(name) EXPECT_EQ(ksim_nr(soft_machine(), #name), __NR_##name);
+#define NUMBER(name) EXPECT_EQ(ksim_nr(abi_machine(), #name), __NR_##name);
 #include "numbers_x86_64.inc"
 #undef NUMBER
 }

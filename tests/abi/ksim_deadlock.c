@@ -17,7 +17,7 @@ static void keep(void *arg, const char *line)
 
 static struct ksim_machine *boot(void)
 {
-	struct ksim_config config = { .arch = soft_arch(), .report = keep };
+	struct ksim_config config = { .arch = abi_arch(), .access = ABI_ACCESS, .report = keep };
 	struct ksim_machine *m = ksim_boot(&config);
 
 	SETUP(m != NULL);

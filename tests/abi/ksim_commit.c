@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * When the pages of a memfd come to be, under both policies, and what happens when RAM or fds run out. Each test boots
- * a small machine beside the one that every soft test has: two machines share nothing.
+ * a small machine beside the one that every test has: two machines share nothing.
  *
  * KSIM_COMMIT_ON_TRUNCATE, the default: growing by ftruncate is ftruncate followed by fallocate of the new part, all or
  * nothing. KSIM_COMMIT_ON_TOUCH: Linux's sparse files.
@@ -23,7 +23,8 @@ static struct ksim_process *boot(struct ksim_config config)
 	struct ksim_process *p;
 
 	config.ram_bytes = RAM;
-	config.arch = soft_arch();
+	config.arch = abi_arch();
+	config.access = ABI_ACCESS;
 	small = ksim_boot(&config);
 	SETUP(small != NULL);
 	p = ksim_process_create(small, "small");

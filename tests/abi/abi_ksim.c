@@ -2,7 +2,7 @@
 /*
  * ksim under the tests of Linux's promises: each test has a machine of its own, with sparse files as on Linux, and runs
  * inside a process called "abi" of it. The environment's ABI_ARCH (x86_64, aarch64) picks the simulated architecture;
- * without it, it is the host's.
+ * without it, it is the host's. Built with -DABI_NATIVE, memory is touched through pointers into windows.
  *
  * At the end of a test nothing that it made may be left: no fd, no mapping, no queued message; every validator is
  * content, and the kernel gives back all that it held.
@@ -15,7 +15,7 @@ static struct ksim_machine *machine;
 static struct ksim_process *process;
 static int npaths;
 
-struct ksim_machine *soft_machine(void)
+struct ksim_machine *abi_machine(void)
 {
 	return machine;
 }
@@ -76,7 +76,7 @@ int child_join(struct child *child)
 
 /* Before and after each test. */
 
-enum ksim_arch soft_arch(void)
+enum ksim_arch abi_arch(void)
 {
 	const char *name = getenv("ABI_ARCH");
 
@@ -90,9 +90,10 @@ static void at_start(void)
 {
 	struct ksim_config config = {
 		.ram_bytes = 64 << 20,
-		.arch = soft_arch(),
+		.arch = abi_arch(),
 		.commit = KSIM_COMMIT_ON_TOUCH,
 		.fd_limit = NFDS_LIMIT,
+		.access = ABI_ACCESS,
 	};
 
 	npaths = 0;

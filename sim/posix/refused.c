@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Libc's names for calls that are not implemented, and would do harm on the host: they would reach a descriptor of the
+ * host's that has the same number, or give the process one that it cannot use, or move what a window shows.
+ *
+ * A process gets ENOSYS, as from a kernel that was built without them; who acts as nobody gets the host's.
+ *
+ * Locking: none.
+ */
+#include "posix/posix.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+/* -1, of whatever type. */
+static long refuse(void)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+#define REFUSED(type, name, parameters, arguments)                     \
+	type ksim_posix_##name parameters                              \
+	{                                                              \
+		return posix_acts() ? (type)refuse() : name arguments; \
+	}
+
+REFUSED(ssize_t, readv, (int fd, const struct iovec *iov, int n), (fd, iov, n))
+REFUSED(ssize_t, writev, (int fd, const struct iovec *iov, int n), (fd, iov, n))
+REFUSED(int, pipe, (int fds[2]), (fds))
+REFUSED(int, pipe2, (int fds[2], int flags), (fds, flags))
+REFUSED(int, poll, (struct pollfd * fds, nfds_t n, int timeout_ms), (fds, n, timeout_ms))
+REFUSED(int, ppoll, (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask),
+        (fds, n, timeout, mask))
+REFUSED(int, select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout), (n, r, w, e, timeout))
+REFUSED(int, pselect, (int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout, const sigset_t *mask),
+        (n, r, w, e, timeout, mask))
+REFUSED(int, epoll_create, (int size), (size))
+REFUSED(int, epoll_create1, (int flags), (flags))
+REFUSED(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event), (epfd, op, fd, event))
+REFUSED(int, epoll_wait, (int epfd, struct epoll_event *events, int n, int timeout_ms), (epfd, events, n, timeout_ms))
+REFUSED(int, eventfd, (unsigned count, int flags), (count, flags))
+REFUSED(int, timerfd_create, (clockid_t clock, int flags), (clock, flags))
+REFUSED(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
+REFUSED(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len), (fd, level, name, value, len))
+REFUSED(int, madvise, (void *addr, size_t length, int advice), (addr, length, advice))
+REFUSED(int, msync, (void *addr, size_t length, int flags), (addr, length, flags))
+REFUSED(int, mincore, (void *addr, size_t length, unsigned char *present), (addr, length, present))
+
+void *ksim_posix_mremap(void *old, size_t old_length, size_t length, int flags, ...)
+{
+	void *fixed = NULL;
+	va_list rest;
+
+	if (posix_acts())
+		return (void *)refuse();
+	va_start(rest, flags);
+	if (flags & MREMAP_FIXED)
+		fixed = va_arg(rest, void *);
+	va_end(rest);
+	return mremap(old, old_length, length, flags, fixed);
+}
