@@ -13,9 +13,8 @@
  *
  * In a program with a native machine SIGSEGV is ksim's: by hand lends it for a measurement and gives it back.
  */
-#include "cycles.h"
+#include "faults.h"
 
-#include <csignal>
 #include <optional>
 #include <sys/wait.h>
 
@@ -23,76 +22,6 @@ namespace
 {
 
 using namespace bench;
-
-/* ksim's calls, with pointers into the window for addresses. */
-struct Native : Ksim {
-	using addr = char *;
-
-	static addr mmap(size_t length, int prot, int flags, int fd)
-	{
-		ksim_addr at = Ksim::mmap(length, prot, flags, fd);
-
-		return static_cast<char *>(Ksim::mapped(at) ? ksim_ptr(at) : MAP_FAILED);
-	}
-	static bool mapped(addr p)
-	{
-		return p != MAP_FAILED && p != nullptr;
-	}
-	static int munmap(addr p, size_t length)
-	{
-		return ksim_munmap(ksim_addr_of(p), length);
-	}
-	static void store(addr p, uint64_t value)
-	{
-		Host::store(p, value);
-	}
-	static uint64_t load(addr p)
-	{
-		return Host::load(p);
-	}
-};
-
-struct ksim_process *process_of(struct ksim_machine *m, const char *name)
-{
-	struct ksim_process *p = ksim_process_create(m, name);
-
-	MUST(p != nullptr);
-	return p;
-}
-
-struct ksim_machine *boot_native(uint64_t ram_bytes)
-{
-	struct ksim_config config = {};
-
-	config.ram_bytes = ram_bytes;
-	config.access = KSIM_ACCESS_NATIVE;
-	return boot(config);
-}
-
-/* Of everything but the memory rows. */
-struct ksim_machine *machine;
-struct ksim_process *process;
-
-/* For a benchmark of ksim: act as the process. */
-template <class K> struct As {
-	As()
-	{
-	}
-};
-
-template <> struct As<Native> : Acting {
-	As() : Acting(process)
-	{
-	}
-};
-
-template <class K> char *map_file(int fd, size_t length)
-{
-	char *at = K::mmap(length, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
-
-	MUST(K::mapped(at));
-	return at;
-}
 
 /* ---- reading and writing ---- */
 
@@ -166,10 +95,16 @@ template <class K> class Memory
 	int fd_;
 };
 
-/* Each returns what it saw or left; none is inlined, so that both pointers run through the same instructions. */
-using Walk = uint64_t(uint64_t *words);
+/* A random walk is one of so many parts, to be short against what disturbs. */
+constexpr size_t PART = 32;
 
-__attribute__((noinline)) uint64_t load_in_order(uint64_t *words)
+/*
+ * Each returns what it saw or left; none is inlined, so that both pointers run through the same instructions. A walk
+ * that does not go everywhere goes on where the last one stopped.
+ */
+using Walk = uint64_t(uint64_t *words, uint64_t *place);
+
+__attribute__((noinline)) uint64_t load_in_order(uint64_t *words, uint64_t *)
 {
 	uint64_t sum = 0;
 
@@ -178,7 +113,7 @@ __attribute__((noinline)) uint64_t load_in_order(uint64_t *words)
 	return sum;
 }
 
-__attribute__((noinline)) uint64_t store_in_order(uint64_t *words)
+__attribute__((noinline)) uint64_t store_in_order(uint64_t *words, uint64_t *)
 {
 	for (size_t i = 0; i < lines * LINE; i++)
 		words[i] = i;
@@ -193,33 +128,35 @@ inline size_t random_word(uint64_t *state)
 	return (*state >> 33) & (lines * LINE - 1);
 }
 
-__attribute__((noinline)) uint64_t load_random(uint64_t *words)
+__attribute__((noinline)) uint64_t load_random(uint64_t *words, uint64_t *place)
 {
-	uint64_t state = 1, sum = 0;
+	uint64_t state = *place, sum = 0;
 
-	for (size_t i = 0; i < lines; i++)
+	for (size_t i = 0; i < lines / PART * 4; i++)
 		sum += words[random_word(&state)];
+	*place = state;
 	return sum;
 }
 
-__attribute__((noinline)) uint64_t store_random(uint64_t *words)
+__attribute__((noinline)) uint64_t store_random(uint64_t *words, uint64_t *place)
 {
-	uint64_t state = 1;
+	uint64_t state = *place;
 
-	for (size_t i = 0; i < lines; i++)
+	for (size_t i = 0; i < lines / PART * 4; i++)
 		words[random_word(&state)] = i;
+	*place = state;
 	benchmark::ClobberMemory();
 	return words[lines];
 }
 
 /* Each load says where the next one goes. */
-__attribute__((noinline)) uint64_t load_chained(uint64_t *words)
+__attribute__((noinline)) uint64_t load_chained(uint64_t *words, uint64_t *place)
 {
-	uint64_t line = 0;
+	uint64_t line = *place % lines;
 
-	for (size_t i = 0; i < lines / 8; i++)
+	for (size_t i = 0; i < lines / PART; i++)
 		line = words[line * LINE];
-	return line;
+	return *place = line;
 }
 
 const struct Memory_row {
@@ -228,15 +165,15 @@ const struct Memory_row {
 	size_t accesses_per_line, one_in; /* how many accesses it makes */
 } memory_rows[] = {
 	{ "load_in_order", load_in_order, LINE, 1 }, { "store_in_order", store_in_order, LINE, 1 },
-	{ "load_random", load_random, 1, 1 },        { "store_random", store_random, 1, 1 },
-	{ "load_chained", load_chained, 1, 8 },
+	{ "load_random", load_random, 4, PART },     { "store_random", store_random, 4, PART },
+	{ "load_chained", load_chained, 1, PART },
 };
 
-double seconds_of_walk(Walk *walk, uint64_t *words)
+double seconds_of_walk(Walk *walk, uint64_t *words, uint64_t *place)
 {
 	double started = thread_seconds();
 
-	benchmark::DoNotOptimize(walk(words));
+	benchmark::DoNotOptimize(walk(words, place));
 	return thread_seconds() - started;
 }
 
@@ -271,12 +208,13 @@ void walk_memory(benchmark::State &state, const Memory_row *row)
 	Memory<Host> other;
 	Twin twin(window.words);
 	std::vector<double> twins, windows, others, ratios;
+	uint64_t place = 0, other_place = 0;
 
 	for (auto _ : state) {
-		others.push_back(seconds_of_walk(row->walk, other.words));
-		twins.push_back(seconds_of_walk(row->walk, twin.words));
-		others.push_back(seconds_of_walk(row->walk, other.words));
-		windows.push_back(seconds_of_walk(row->walk, window.words));
+		others.push_back(seconds_of_walk(row->walk, other.words, &other_place));
+		twins.push_back(seconds_of_walk(row->walk, twin.words, &place));
+		others.push_back(seconds_of_walk(row->walk, other.words, &other_place));
+		windows.push_back(seconds_of_walk(row->walk, window.words, &place));
 		ratios.push_back(windows.back() / twins.back());
 		state.SetIterationTime(windows.back());
 	}
@@ -293,24 +231,17 @@ void walk_memory(benchmark::State &state, const Memory_row *row)
 template <class K> uint64_t witness_of_memory()
 {
 	Memory<K> memory;
-	uint64_t sum = load_chained(memory.words) + load_random(memory.words) + load_in_order(memory.words);
+	uint64_t sum = 0, place = 0;
 
-	sum = sum * 31 + store_random(memory.words) + load_in_order(memory.words);
-	return sum * 31 + store_in_order(memory.words) + load_in_order(memory.words);
+	for (Walk *walk : { load_chained, load_chained, load_random, load_in_order, store_random, load_in_order,
+	                    store_in_order, load_in_order })
+		sum = sum * 31 + walk(memory.words, &place);
+	return sum;
 }
 
 /* ---- mapping, touching, unmapping ---- */
 
 size_t touched_pages = 4096;
-
-template <class K> size_t load_pages(char *at, size_t pages)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < pages; i++)
-		sum += *const_cast<volatile char *>(at + i * PAGE);
-	return sum;
-}
 
 template <class K, bool stores> uint64_t map_touch_cycle(int fd, uint64_t value)
 {
@@ -388,11 +319,18 @@ __attribute__((noinline)) uint64_t sum_up(const uint32_t *pixels)
 	return sum;
 }
 
-/* @return seconds from the making of the pool to the last release; *sum: what the compositor saw */
-template <class K> double client(int sock, uint64_t *sum)
+struct Frames {
+	uint64_t sum;   /* of all that the compositor saw */
+	double cpu;     /* seconds of both */
+	double seconds; /* by the clock, from the making of the pool to the last release */
+};
+
+template <class K> Frames client(int sock)
 {
+	Frames frames;
+
 	hear<K>(sock, { Event::Ready, 0 });
-	double started = wall_seconds();
+	double started = wall_seconds(), cpu_before = thread_seconds();
 	int fd = K::memfd_create("pool", MFD_CLOEXEC);
 	MUST(fd >= 0);
 	MUST(K::ftruncate(fd, POOL) == 0);
@@ -406,32 +344,36 @@ template <class K> double client(int sock, uint64_t *sum)
 	}
 	for (uint32_t i = frames_drawn - BUFFERS; i < frames_drawn; i++)
 		hear<K>(sock, { Event::Release, i });
-	double took = wall_seconds() - started;
-	MUST(K::read(sock, sum, sizeof(*sum)) == sizeof(*sum));
+	double seconds = wall_seconds() - started, cpu = thread_seconds() - cpu_before;
+	MUST(K::read(sock, &frames, sizeof(frames)) == sizeof(frames));
+	frames.cpu += cpu;
+	frames.seconds = seconds;
 	MUST(K::munmap(pool, POOL) == 0);
 	MUST(K::close(fd) == 0);
-	return took;
+	return frames;
 }
 
 template <class K> void compositor(int sock)
 {
-	uint64_t sum = 0;
+	Frames frames = {};
 
 	say<K>(sock, { Event::Ready, 0 });
+	double cpu_before = thread_seconds();
 	int fd = receive_fd<K>(sock, 'p');
 	char *pool = K::mmap(POOL, PROT_READ, MAP_SHARED, fd);
 	MUST(K::mapped(pool));
 	for (uint32_t i = 0; i < frames_drawn; i++) {
 		hear<K>(sock, { Event::Commit, i });
-		sum = sum * 31 + sum_up(reinterpret_cast<const uint32_t *>(pool) + i % BUFFERS * PIXELS);
+		frames.sum = frames.sum * 31 + sum_up(reinterpret_cast<const uint32_t *>(pool) + i % BUFFERS * PIXELS);
 		say<K>(sock, { Event::Release, i });
 	}
-	MUST(K::write(sock, &sum, sizeof(sum)) == sizeof(sum));
+	frames.cpu = thread_seconds() - cpu_before;
+	MUST(K::write(sock, &frames, sizeof(frames)) == sizeof(frames));
 }
 
-template <class K> double run_frames(uint64_t *sum);
+template <class K> Frames run_frames();
 
-template <> double run_frames<Host>(uint64_t *sum)
+template <> Frames run_frames<Host>()
 {
 	int ends[2], status;
 
@@ -443,18 +385,19 @@ template <> double run_frames<Host>(uint64_t *sum)
 		_exit(0);
 	}
 	Host::close(ends[1]);
-	double took = client<Host>(ends[0], sum);
+	Frames frames = client<Host>(ends[0]);
 	Host::close(ends[0]);
 	MUST(waitpid(child, &status, 0) == child && status == 0);
-	return took;
+	return frames;
 }
 
-template <> double run_frames<Native>(uint64_t *sum)
+template <> Frames run_frames<Native>()
 {
-	struct ksim_process *drawing = process_of(machine, "client"), *reading = process_of(machine, "compositor");
+	struct ksim_machine *m = boot_native(UINT64_C(32) << 20);
+	struct ksim_process *drawing = process_of(m, "client"), *reading = process_of(m, "compositor");
 	struct ksim_end end;
+	Frames frames;
 	int ends[2];
-	double took;
 
 	MUST(ksim_socketpair_between(drawing, reading, SOCK_STREAM | SOCK_CLOEXEC, ends) == 0);
 	{
@@ -467,242 +410,31 @@ template <> double run_frames<Native>(uint64_t *sum)
 				     return 0;
 			     },
 			     &ends[1]) == 0);
-		took = client<Native>(ends[0], sum);
+		frames = client<Native>(ends[0]);
 	}
 	MUST(ksim_join(reading, &end) == 0 && end.code == 0 && end.signo == 0);
-	MUST(ksim_process_end(drawing, 0) == 0 && ksim_join(drawing, nullptr) == 0);
-	return took;
+	MUST(ksim_halt(m) == 0);
+	return frames;
 }
 
 uint64_t sum_of_frames; /* what any compositor must have seen */
 
 template <class K> void draw_frames(benchmark::State &state)
 {
-	for (auto _ : state) {
-		uint64_t sum;
+	double cpu = 0;
 
-		state.SetIterationTime(run_frames<K>(&sum));
-		same("frames", sum_of_frames, sum);
+	for (auto _ : state) {
+		Frames frames = run_frames<K>();
+
+		state.SetIterationTime(frames.seconds);
+		cpu += frames.cpu;
+		same("frames", sum_of_frames, frames.sum);
 	}
+	state.counters["cpu_ns"] = cpu / static_cast<double>(state.iterations() * frames_drawn) * 1e9;
 	per_item(state, frames_drawn);
 }
 
 /* ---- faults ---- */
-
-size_t fault_pages = 512;
-
-/* A page is told from others by its second word; the first one is what is stored. */
-std::vector<uint64_t> file_content()
-{
-	std::vector<uint64_t> content(fault_pages * PAGE / sizeof(uint64_t));
-
-	for (size_t i = 0; i < fault_pages; i++)
-		content[i * PAGE / sizeof(uint64_t) + 1] = i * 3;
-	return content;
-}
-
-uint64_t sum_pages(const char *at)
-{
-	const volatile uint64_t *words = reinterpret_cast<const uint64_t *>(at);
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < fault_pages; i++) {
-		sum = sum * 31 + words[i * PAGE / sizeof(uint64_t)];
-		sum = sum * 31 + words[i * PAGE / sizeof(uint64_t) + 1];
-	}
-	return sum;
-}
-
-/* A file whose pages are there, and a mapping of it from before they came, so that none is mapped in. */
-template <class K, int flags> class File
-{
-	As<K> as_;
-	int fd_;
-
-      public:
-	char *at;
-
-	File() : fd_(K::memfd_create("fault", MFD_CLOEXEC))
-	{
-		static const std::vector<uint64_t> content = file_content();
-
-		MUST(fd_ >= 0);
-		if (flags == MAP_SHARED)
-			map();
-		MUST(K::write(fd_, content.data(), fault_pages * PAGE) == static_cast<ssize_t>(fault_pages * PAGE));
-		if (flags == MAP_PRIVATE) {
-			map();
-			load_pages<K>(at, fault_pages);
-		}
-	}
-	~File()
-	{
-		MUST(K::munmap(at, fault_pages * PAGE) == 0);
-		MUST(K::close(fd_) == 0);
-	}
-	File(const File &) = delete;
-	File &operator=(const File &) = delete;
-	/* What the file has. */
-	uint64_t sum_of_origin() const
-	{
-		char *other = map_file<K>(fd_, fault_pages * PAGE);
-		uint64_t sum = sum_pages(other);
-
-		MUST(K::munmap(other, fault_pages * PAGE) == 0);
-		return sum;
-	}
-
-      private:
-	void map()
-	{
-		at = K::mmap(fault_pages * PAGE, PROT_READ | PROT_WRITE, flags, fd_);
-		MUST(K::mapped(at));
-	}
-};
-
-template <class K> class Fresh
-{
-	As<K> as_;
-
-      public:
-	char *at;
-
-	Fresh() : at(K::mmap(fault_pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1))
-	{
-		MUST(K::mapped(at));
-	}
-	~Fresh()
-	{
-		MUST(K::munmap(at, fault_pages * PAGE) == 0);
-	}
-	Fresh(const Fresh &) = delete;
-	Fresh &operator=(const Fresh &) = delete;
-	uint64_t sum_of_origin() const
-	{
-		return 0;
-	}
-};
-
-/* Private memory of a process that has just been forked; the other one keeps what was there. */
-template <bool child_stores> class Forked
-{
-	struct ksim_process *parent_, *child_;
-	ksim_addr addr_ = KSIM_MAP_FAILED;
-	std::optional<Acting> acting_;
-
-      public:
-	char *at;
-
-	Forked() : parent_(process_of(machine, "parent"))
-	{
-		ksim_as(parent_) {
-			addr_ = Ksim::mmap(fault_pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-			MUST(Ksim::mapped(addr_));
-			for (size_t i = 0; i < fault_pages; i++) {
-				char *page = static_cast<char *>(ksim_ptr(addr_ + i * PAGE));
-
-				Native::store(page, 0);
-				Native::store(page + sizeof(uint64_t), i * 3);
-			}
-		}
-		child_ = ksim_process_fork(parent_, nullptr);
-		MUST(child_ != nullptr);
-		acting_.emplace(child_stores ? child_ : parent_);
-		at = static_cast<char *>(ksim_ptr(addr_));
-		load_pages<Native>(at, fault_pages);
-	}
-	~Forked()
-	{
-		acting_.reset();
-		for (struct ksim_process *p : { child_, parent_ })
-			MUST(ksim_process_end(p, 0) == 0 && ksim_join(p, nullptr) == 0);
-	}
-	Forked(const Forked &) = delete;
-	Forked &operator=(const Forked &) = delete;
-	uint64_t sum_of_origin() const
-	{
-		uint64_t sum = 0;
-
-		ksim_as(child_stores ? parent_ : child_)
-			sum = sum_pages(static_cast<char *>(ksim_ptr(addr_)));
-		return sum;
-	}
-};
-
-enum class Fill { Not, Zeros, Copy };
-
-struct {
-	int fd;
-	char *ram;    /* of the file: fault_pages of content, and as many frames to be had */
-	char *window; /* fault_pages */
-	size_t next;  /* frame to be had */
-	Fill fill;
-} hand;
-
-void by_hand(int, siginfo_t *info, void *)
-{
-	size_t page = static_cast<size_t>(static_cast<char *>(info->si_addr) - hand.window) / PAGE;
-	size_t frame = hand.fill == Fill::Not ? page : hand.next++;
-
-	MUST(page < fault_pages);
-	if (hand.fill == Fill::Copy)
-		memcpy(hand.ram + frame * PAGE, hand.ram + page * PAGE, PAGE);
-	else if (hand.fill == Fill::Zeros)
-		memset(hand.ram + frame * PAGE, 0, PAGE);
-	MUST(mmap(hand.window + page * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
-	          hand.fd, static_cast<off_t>(frame * PAGE)) != MAP_FAILED);
-}
-
-void prepare_hand()
-{
-	std::vector<uint64_t> content = file_content();
-
-	hand.fd = Host::memfd_create("ram", MFD_CLOEXEC);
-	MUST(hand.fd >= 0);
-	MUST(Host::ftruncate(hand.fd, static_cast<off_t>(2 * fault_pages * PAGE)) == 0);
-	hand.ram = map_file<Host>(hand.fd, 2 * fault_pages * PAGE);
-	touch_pages<Host>(hand.ram, 2 * fault_pages, 0);
-	memcpy(hand.ram, content.data(), fault_pages * PAGE);
-	hand.window = Host::mmap(fault_pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
-	MUST(Host::mapped(hand.window));
-}
-
-template <Fill fill> class ByHand
-{
-	struct sigaction before_;
-
-      public:
-	char *at;
-
-	ByHand() : at(hand.window)
-	{
-		struct sigaction action = {};
-
-		hand.next = fault_pages;
-		hand.fill = fill;
-		if (fill == Fill::Copy)
-			MUST(mmap(at, fault_pages * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED | MAP_POPULATE, hand.fd,
-			          0) == at);
-		action.sa_sigaction = by_hand;
-		action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
-		MUST(sigaction(SIGSEGV, &action, &before_) == 0);
-	}
-	~ByHand()
-	{
-		MUST(sigaction(SIGSEGV, &before_, nullptr) == 0);
-		MUST(mmap(at, fault_pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
-		          -1, 0) == at);
-		if (fill == Fill::Not) /* content again, for the next time */
-			for (size_t i = 0; i < fault_pages; i++)
-				Host::store(hand.ram + i * PAGE, 0);
-	}
-	ByHand(const ByHand &) = delete;
-	ByHand &operator=(const ByHand &) = delete;
-	uint64_t sum_of_origin() const
-	{
-		return fill == Fill::Zeros ? 0 : sum_pages(hand.ram);
-	}
-};
 
 template <class What> void fault(benchmark::State &state)
 {
@@ -758,7 +490,7 @@ void bench::check()
 	same("fresh pages, by hand", fresh, witness_of_fault<ByHand<Fill::Zeros>>());
 	same("fresh pages", fresh, witness_of_fault<Fresh<Native>>());
 
-	run_frames<Host>(&sum_of_frames);
+	sum_of_frames = run_frames<Host>().sum;
 }
 
 void bench::declare()

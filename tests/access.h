@@ -12,6 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef HAVE_VALGRIND
+#include <valgrind/memcheck.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 /** For the config of a machine. */
 static inline enum ksim_access access_wanted(void)
 {
@@ -47,6 +53,14 @@ static inline void *access_ptr(ksim_addr addr)
 	void *pointer = ksim_ptr(addr);
 
 	return pointer != NULL ? pointer : (void *)(uintptr_t)addr;
+}
+
+/** Memcheck says of an access at NULL what it is, also where it is handled; this makes it say nothing. */
+static inline void access_expect_null(void)
+{
+#ifdef HAVE_VALGRIND
+	VALGRIND_MAKE_MEM_DEFINED(0, 65536);
+#endif
 }
 
 /** The user address that a handler is told of. */

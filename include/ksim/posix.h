@@ -4,44 +4,47 @@
  *
  *	cc -include ksim/posix.h prog.c -lksim
  *
- * It is forced in front of everything, so that a source file need not know of it. From then on mmap, read, close and so
- * on are ksim's where the calling thread acts as a process, and libc's where it acts as none. Names are given by
- * redeclaring libc's functions with another symbol, not by macros: a struct stat, a member called read and the address of
- * close are what they were. Works in C11 and C++17. Feature macros (_GNU_SOURCE, _POSIX_C_SOURCE ...) decide as usual what
- * the headers show that the program includes; those that are included here show all they have. _FORTIFY_SOURCE and
- * _FILE_OFFSET_BITS are undefined, for they would give libc's names to other functions.
+ * It is forced in front of everything, so that a source file need not know of it. From then on mmap, read, close and
+ * so on are ksim's where the calling thread acts as a process, and libc's where it acts as none. Names are given by
+ * redeclaring libc's functions with another symbol, not by macros: a struct stat, a member called read and the address
+ * of close are what they were. Works in C11 and C++17. Feature macros (_GNU_SOURCE, _POSIX_C_SOURCE ...) decide as
+ * usual what the headers show that the program includes; those that are included here show all they have.
+ * _FORTIFY_SOURCE and _FILE_OFFSET_BITS are undefined, for they would give libc's names to other functions.
  *
- * Who acts as nobody. In a program that has booted a machine, a call of a thread that acts as no process is the host's. A
- * program that has booted none when it makes its first call gets one then: with native access, sparse files
+ * Who acts as nobody. In a program that has booted a machine, a call of a thread that acts as no process is the
+ * host's. A program that has booted none when it makes its first call gets one then: with native access, sparse files
  * (KSIM_COMMIT_ON_TOUCH), 256 MiB of RAM, and a process named as the program is, which the calling thread acts as from
- * then on, and every other thread from its own first call on. So a plain main runs unchanged. When such a program ends,
- * the machine is halted, and what its kernel still holds is a failure: the exit code is not 0. Where the process dies of
- * a signal, the program dies of the same after the sentence has been printed; where it calls _exit, so does the program.
+ * then on, and every other thread from its own first call on. So a plain main runs unchanged. When such a program
+ * ends, the machine is halted, and what its kernel still holds is a failure: the exit code is not 0. Where the process
+ * dies of a signal, the program dies of the same after the sentence has been printed; where it calls _exit, so does
+ * the program.
  *
- * Pointers. mmap gives a plain pointer; munmap and mprotect take it (see ksim_ptr() in <ksim/mem.h>). On a machine without
- * native access it is a buffer for calls, as ksim_user() makes it, and cannot be dereferenced.
+ * Pointers. mmap gives a plain pointer; munmap and mprotect take it (see ksim_ptr() in <ksim/mem.h>). On a machine
+ * without native access it is a buffer for calls, as ksim_user() makes it, and cannot be dereferenced.
  *
- * Descriptors 0, 1 and 2 are the host's, unless the machine's config says otherwise (stdio); any other descriptor, and any
- * path, is the simulated machine's alone. stdio writes to the host's descriptors by itself. See ksim_fd_host().
+ * Descriptors 0, 1 and 2 are the host's, unless the machine's config says otherwise (stdio); any other descriptor, and
+ * any path, is the simulated machine's alone. stdio writes to the host's descriptors by itself. See ksim_fd_host().
  *
- * pthread_create by a thread that acts as a process makes a thread of that process; joining it, mutexes and all the rest
- * of pthreads are libc's. If the process ends, the thread unwinds to its start. Blocking there is no wait that deadlock
- * detection knows.
+ * pthread_create by a thread that acts as a process makes a thread of that process; joining it, mutexes and all the
+ * rest of pthreads are libc's. If the process ends, the thread unwinds to its start. Blocking there is no wait that
+ * deadlock detection knows. Threads that a library makes (std::thread, thrd_create) act as nobody in a program with
+ * machines of its own; where the program is a process they join it with their first call, or their first access to its
+ * memory.
  *
  * Signals. sigaction, signal and raise are the process's; kill reaches the calling process only (others: ENOSYS). The
- * mask is the host thread's own, where SIGSEGV and SIGBUS of a native machine are kept as other signals, so that a window
- * still works where they are blocked. In a program that got its machine without asking, signals that faults do not
- * raise are also the host's: its handler for SIGINT, SIGALRM or SIGCHLD is called as always.
+ * mask is the host thread's own, where SIGSEGV and SIGBUS of a native machine are kept as other signals, so that a
+ * window still works where they are blocked. In a program that got its machine without asking, signals that faults do
+ * not raise are also the host's: its handler for SIGINT, SIGALRM or SIGCHLD is called as always.
  *
- * exit(3), and the return from main, are libc's; _exit and _Exit end the process. fork and vfork cannot return twice in one
- * program: they print a sentence and abort where they are called by a process (ksim_fork_into() is what there is). Calls
- * on descriptors or mapped memory that are not implemented, and would reach the host's of the same number or address,
- * give ENOSYS to a process: those listed last below. What is not listed stays libc's, and the host's: paths (stat, mkdir,
- * rename), stdio and fdopen, dlopen, exec.
+ * exit(3), and the return from main, are libc's; _exit and _Exit end the process. fork and vfork cannot return twice
+ * in one program: they print a sentence and abort where they are called by a process (ksim_fork_into() is what there
+ * is). Calls on descriptors or mapped memory that are not implemented, and would reach the host's of the same number
+ * or address, give ENOSYS to a process: those listed last below. What is not listed stays libc's, and the host's:
+ * paths (stat, mkdir, rename), stdio and fdopen, dlopen, exec.
  *
  * syscall(2) takes the host's numbers: what is implemented is ksim's, fork and its kin abort, the rest is the host's.
  */
-#ifndef KSIM_POSIX_H
+#if !defined(KSIM_POSIX_H) && !defined(__ASSEMBLER__)
 #define KSIM_POSIX_H
 
 #undef _FORTIFY_SOURCE

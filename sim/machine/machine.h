@@ -86,6 +86,7 @@ struct ksim_process {
 	LIST_HEAD(, machine_thread) threads; /* l  not joined yet */
 	void *cpu;                           /* of cpu: its TLBs */
 	void *native;                        /* of native: its window; NULL: it has none */
+	bool (*adopt)(void);                 /* c  of posix: who acts as nobody becomes a thread of it; NULL: no one */
 	void (*died)(struct ksim_process *); /* c  of posix: it has ended, with nowhere to unwind to; NULL: abort */
 	void *policy;                        /* of lab: which of its calls are refused */
 	void *trace;                         /* of lab: where its calls are written to */

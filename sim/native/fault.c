@@ -32,11 +32,18 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#if defined(HAVE_VALGRIND)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 #include "base/uio.h"
 #include "native/decode.h"
 #include "native/server.h"
+#include "native/stack.h"
 
-enum { RETRIES_MAX = 100000 };
+enum { RETRIES_MAX = 10000 };
 
 static struct {
 	pthread_mutex_t lock;
@@ -131,22 +138,32 @@ static void ask(void *arg)
 	q->err = window_resolve(q->task, q->addr, q->access, &q->fault);
 }
 
-/* @return whether the access is to be tried again; false: it is none of ours */
-static bool resolve(struct task *task, const siginfo_t *info, ucontext_t *context)
+static bool is_at_null(const siginfo_t *info)
 {
+	return (uintptr_t)info->si_addr + UPTR_HOST_MIN < 2 * UPTR_HOST_MIN && info->si_code == SEGV_MAPERR;
+}
+
+static bool is_ours(const struct task *task, const siginfo_t *info)
+{
+	const struct user_window *w = &task->process->window;
+
+	return w->bytes != 0 && info->si_code > 0 &&
+	       (is_at_null(info) || (uintptr_t)info->si_addr - w->host < w->bytes);
+}
+
+/* @return whether the access is to be tried again; false: the host's own fault, I2 */
+static bool resolve(void *arg, siginfo_t *info, void *context)
+{
+	struct task *task = arg;
 	const struct user_window *w = &task->process->window;
 	uintptr_t at = (uintptr_t)info->si_addr;
 	struct question q = { .task = task, .access = decode_access(context, at) };
 
-	if (w->bytes == 0 || info->si_code <= 0)
-		return false;
-	if (at + UPTR_HOST_MIN < 2 * UPTR_HOST_MIN && info->si_code == SEGV_MAPERR) {
+	if (is_at_null(info)) {
 		q.fault = (struct fault){ .signo = SIGSEGV, .code = SEGV_MAPERR, .addr = at };
 		deliver(task, &q.fault, q.access, context);
 		return true;
 	}
-	if (at - w->host >= w->bytes)
-		return false;
 	KSIM_ASSERT(&task->ctx, task->ctx.held == 0, "fault I1: the kernel touches no window",
 	            "%#" PRIxPTR ", holding %#x", at, task->ctx.held);
 	q.addr = at - w->host + w->user;
@@ -163,12 +180,26 @@ static bool resolve(struct task *task, const siginfo_t *info, ucontext_t *contex
 	return true;
 }
 
-static void on_fault(int signo, siginfo_t *info, void *context)
+/*
+ * Who acts on this thread; NULL: nobody. A thread that the program has made behind our back, in a program that is a
+ * process as a whole, may touch its window before it makes its first call.
+ */
+static struct task *whose(uintptr_t at)
 {
 	struct task *task = acting_task();
-	int saved = errno;
+	struct window w;
 
-	if (task == NULL || !resolve(task, info, context)) {
+	if (task == NULL && window_find(at, &w) && w.process->adopt != NULL && w.process->adopt())
+		task = acting_task();
+	return task;
+}
+
+static void on_fault(int signo, siginfo_t *info, void *context)
+{
+	int saved = errno;
+	struct task *task = whose((uintptr_t)info->si_addr);
+
+	if (task == NULL || !is_ours(task, info) || !stack_call_interrupted(resolve, task, info, context)) {
 		if (info->si_code > 0)
 			say_whose((uintptr_t)info->si_addr);
 		pass_on(signo, info, context);
@@ -182,6 +213,9 @@ int native_catch(void)
 	struct sigaction now;
 	int err = 0;
 
+	/* Its own frames of signals never extend the main stack where this flag is set, alternate stack or not. */
+	if (RUNNING_ON_VALGRIND)
+		action.sa_flags &= ~SA_ONSTACK;
 	sigemptyset(&action.sa_mask);
 	pthread_mutex_lock(&host.lock);
 	/* Somebody may have taken it since. */

@@ -12,7 +12,8 @@
  *	push request, wake   ------>  take all requests
  *	wait for done        <------  fn(arg), done = 1, wake
  *
- * One server serves all machines, one request after the other: no fault waits for another one.
+ * One server serves all machines, one request after the other: no fault waits for another one. A host process that was
+ * forked has no server, and each of its threads runs the kernel itself.
  *
  * In a program with the thread sanitizer this file is compiled without it.
  *
@@ -47,10 +48,11 @@ static uint32_t posted;          /* a  how many there have been: what the server
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int prepared;
+static bool forked; /* c  of this host process */
 
 static bool watched(void)
 {
-	return __tsan_init != NULL;
+	return __tsan_init != NULL && !forked;
 }
 
 static void sleep_while(uint32_t *word, uint32_t value)
@@ -91,6 +93,11 @@ static void *server_main(void *arg)
 	return arg;
 }
 
+static void in_forked_child(void)
+{
+	forked = true;
+}
+
 static void start(void)
 {
 	pthread_attr_t attr;
@@ -104,6 +111,8 @@ static void start(void)
 	prepared = -pthread_create(&thread, &attr, server_main, NULL);
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (prepared == 0)
+		prepared = -pthread_atfork(NULL, NULL, in_forked_child);
 }
 
 int server_prepare(void)

@@ -299,26 +299,34 @@ static bool shows(const struct window *w, ksim_addr addr, enum access access)
 	}
 }
 
+/*
+ * Whether a leaf's run may be shown in as many pieces as it has pages. Else it would be cleared while it is shown, and
+ * the page that is wanted with it, each time anew.
+ */
+static bool has_room_for_leaf(void)
+{
+	return __atomic_load_n(&registry.pieces, __ATOMIC_RELAXED) + 2 * PT_ENTRIES <= registry.max / 2;
+}
+
 int window_resolve(struct task *task, ksim_addr addr, enum access access, struct fault *fault)
 {
 	const struct window *w = process_handle(task->process)->native;
 	struct ctx *ctx = &task->ctx;
+	ksim_addr span = has_room_for_leaf() ? PT_LEAF_SPAN : PAGE_BYTES;
+	ksim_addr start = addr & ~(span - 1);
+	int err;
 
 	if (shows(w, addr, access))
 		return WINDOW_SHOWED;
 	ctx->call = "memory access";
-	while (!shows(w, addr, access)) {
-		ksim_addr leaf = addr & ~(PT_LEAF_SPAN - 1);
-		int err = mm_fault(ctx, ctx->mm, addr, access, fault);
-
-		ctx_drain(ctx);
-		if (err < 0)
-			return err;
-		/* What is around it as well, for the price of the one signal; a copied page is shown already. */
-		if (!shows(w, addr, access))
-			mm_populate(ctx, ctx->mm, leaf, leaf + PT_LEAF_SPAN);
-	}
-	return 0;
+	err = mm_fault(ctx, ctx->mm, addr, access, fault);
+	ctx_drain(ctx);
+	if (err < 0)
+		return err;
+	/* What is around it as well, for the price of the one signal; a copied page is shown already. */
+	if (!shows(w, addr, access))
+		mm_populate(ctx, ctx->mm, start, start + span);
+	return shows(w, addr, access) ? 0 : WINDOW_SHOWED;
 }
 
 bool window_find(uintptr_t at, struct window *out)

@@ -6,9 +6,10 @@
  *	         '--- first call, it has booted none ----------------> OURS     ... make the thread one of `main`
  *	                                                                 '-- exit --> HOST
  *
- * Threads that join by themselves, std::thread's for one, leave as they end. Death finds no ksim_run to unwind to, so it
- * is the program's death too: by the same signal, or with the same exit code. When the program exits in peace, the
- * machine is halted and must be empty, unless other threads still run, which no one could stop.
+ * Threads that libc did not make by our name, std::thread's for one, join at their first call or their first access to
+ * memory of the process, and leave as they end. Death finds no ksim_run to unwind to, so it is the program's death too: by
+ * the same signal, or with the same exit code. When the program exits in peace, the machine is halted and must be empty,
+ * unless other threads still run, which no one could stop.
  *
  * I1  only one thread tells of the death; the others wait for it to take the program away
  *
@@ -57,9 +58,8 @@ static __attribute__((noreturn)) void die(struct ksim_process *p)
 	sigemptyset(&mask);
 	sigaddset(&mask, end.signo);
 	pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
-	kill(getpid(), end.signo);
-	raise(end.signo); /* one that does not end a program by itself */
-	_exit(128 + end.signo);
+	pthread_kill(pthread_self(), end.signo);
+	_exit(128 + end.signo); /* one that does not end a program by itself */
 }
 
 void posix_died(struct ksim_process *p)
@@ -115,7 +115,8 @@ static void become_process(void)
 	if (program.machine != NULL)
 		program.main = ksim_process_create(program.machine, program_invocation_short_name);
 	if (program.main == NULL)
-		machine_abort("no machine for %s: %s", program_invocation_short_name, strerror(errno));
+		machine_abort("no machine for %s: %s", program_invocation_short_name, strerrordesc_np(errno));
+	program.main->adopt = posix_adopt;
 	program.main->died = posix_died;
 }
 

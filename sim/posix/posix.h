@@ -28,7 +28,7 @@ bool posix_is_main(const struct ksim_process *p);
 void posix_died(struct ksim_process *p);
 
 /** fork and its kin: a sentence and abort, if a process calls. */
-void posix_refuse_fork(const char *call);
+void posix_refuse_fork(const char *name);
 
 /* Parts of the machine: see machine_parts. */
 int posix_boot(struct ksim_machine *m);

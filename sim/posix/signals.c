@@ -147,7 +147,7 @@ static __attribute__((noreturn)) void die_of(int signo)
 	struct end end = { .signo = signo };
 	char what[64];
 
-	snprintf(what, sizeof(what), "it sent itself signal %d, %s", signo, strsignal(signo));
+	snprintf(what, sizeof(what), "it sent itself signal %d, %s", signo, sigdescr_np(signo));
 	end_describe(&end, task->process, what);
 	process_end(&task->ctx, task->process, &end);
 	acting_die();

@@ -118,8 +118,7 @@ TEST(faults, wide_access_across_two_mapped_pages_works)
 
 static int load_unmapped(void *arg)
 {
-	ld8(*(addr_t *)arg);
-	return 0;
+	return ld8(*(addr_t *)arg); /* valgrind leaves out a load whose value nobody uses */
 }
 
 TEST(faults, without_a_handler_SIGSEGV_kills_the_process)
@@ -271,8 +270,7 @@ static int ignores_and_faults(void *arg)
 	struct sigaction action = { .sa_handler = SIG_IGN };
 
 	CHILD_EXPECT(x_sigaction(SIGSEGV, &action, NULL) == 0);
-	ld8(*(addr_t *)arg);
-	return 0;
+	return ld8(*(addr_t *)arg); /* valgrind leaves out a load whose value nobody uses */
 }
 
 TEST(faults, ignoring_SIGSEGV_does_not_survive_a_real_fault)

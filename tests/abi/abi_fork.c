@@ -314,8 +314,7 @@ static int exits_with_it(void *arg)
 
 static int dies_of_a_fault(void *arg)
 {
-	ld8(*(addr_t *)arg);
-	return 0;
+	return ld8(*(addr_t *)arg);
 }
 
 TEST(fork, exit_code_reaches_the_parent)

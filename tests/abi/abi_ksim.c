@@ -11,6 +11,10 @@
 
 #include <stdlib.h>
 
+#ifdef HAVE_VALGRIND
+#include <valgrind/memcheck.h>
+#endif
+
 static struct ksim_machine *machine;
 static struct ksim_process *process;
 static int npaths;
@@ -97,6 +101,9 @@ static void at_start(void)
 	};
 
 	npaths = 0;
+#if defined(ABI_NATIVE) && defined(HAVE_VALGRIND)
+	VALGRIND_MAKE_MEM_DEFINED(0, 65536); /* it is the kernel that judges accesses at NULL */
+#endif
 	machine = ksim_boot(&config);
 	SETUP(machine != NULL);
 	process = ksim_process_create(machine, "abi");

@@ -143,7 +143,7 @@ TEST(posix_hostfd, what_a_process_writes_comes_out_on_the_host)
 		char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		SETUP(page != MAP_FAILED);
-		memcpy(page, "window", 6);
+		strcpy(page, "window");
 		EXPECT_EQ(write(b.inside, page, 6), 6);
 		EXPECT_EQ(munmap(page, PAGE), 0);
 		EXPECT_FAILS(write(b.inside, page, 6), EFAULT);

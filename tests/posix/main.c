@@ -3,7 +3,8 @@
  * A program that knows nothing of ksim, and ends in one of several ways: the script `mains` runs it on the host and in a
  * process of a machine, and compares.
  */
-#include <errno.h>
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ static char *pixels;
 static void say(const char *text)
 {
 	if (write(STDOUT_FILENO, text, strlen(text)) < 0)
-		exit(99);
+		_exit(99);
 }
 
 static void on_signal(int signo)
@@ -64,8 +65,8 @@ static void send_alarm(void)
 {
 	signal(SIGALRM, on_signal);
 	signal(SIGUSR2, on_signal);
-	raise(SIGALRM);
 	kill(getpid(), SIGUSR2);
+	raise(SIGALRM);
 }
 
 static void read_input(void)
@@ -75,6 +76,19 @@ static void read_input(void)
 
 	text[n > 0 ? n : 0] = '\0';
 	printf("read %s", text);
+}
+
+/* A thread that a library made, whose first deed is a store. */
+static void draw_behind_our_back(void)
+{
+	int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	char colour = 'l';
+	pthread_t thread;
+
+	*(void **)&create = dlsym(RTLD_DEFAULT, "pthread_create");
+	if (create == NULL || create(&thread, NULL, draw, &colour) != 0 || pthread_join(thread, NULL) != 0)
+		exit(95);
+	printf("%c\n", pixels[PAGE + 7]);
 }
 
 /* How it ends; one that comes back is a plain return from main. */
@@ -94,6 +108,8 @@ static int end_by(const char *way)
 		raise(SIGTERM);
 	if (strcmp(way, "alarm") == 0)
 		send_alarm();
+	if (strcmp(way, "library") == 0)
+		draw_behind_our_back();
 	if (strcmp(way, "input") == 0)
 		read_input();
 	return strcmp(way, "return") == 0 ? 5 : 0;

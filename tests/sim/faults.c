@@ -68,6 +68,7 @@ TEST(faults, access_that_is_not_allowed_or_not_mapped_is_SIGSEGV_with_its_addres
 	EXPECT_EQ(ksim_run(q, store, &at, &end), 0);
 	EXPECT_MSG(end.signo == SIGSEGV && end.si_code == SEGV_MAPERR && end.addr == at, "%s", end.text);
 	EXPECT_MSG(strstr(end.text, "where nothing is mapped") != NULL, "%s", end.text);
+	access_expect_null();
 	at = 0;
 	EXPECT_EQ(ksim_run(bed_process(m, "null"), load, &at, &end), 0);
 	EXPECT_MSG(end.signo == SIGSEGV && end.si_code == SEGV_MAPERR && end.addr == 0, "%s", end.text);

@@ -67,13 +67,13 @@ static inline int native_protect(void *at, int npages, int prot)
 /* After plain stores that a handler sees: those of the compiler's view are made now. */
 #define native_settle() __asm__ volatile("" : : : "memory")
 
-/* Accesses that are made, whatever the compiler thinks of them; usable as what a process runs. */
-static inline int native_load(void *at)
+/* Accesses that are made, whatever the compiler and the sanitizers think of them; usable as what a process runs. */
+__attribute__((no_sanitize("undefined"))) static inline int native_load(void *at)
 {
 	return *(volatile unsigned char *)at;
 }
 
-static inline int native_store(void *at)
+__attribute__((no_sanitize("undefined"))) static inline int native_store(void *at)
 {
 	*(volatile char *)at = 's';
 	return 0;

@@ -98,6 +98,7 @@ TEST(native_faults, access_below_64_KiB_is_a_fault_of_the_process)
 	for (int i = 0; i < 4; i++) {
 		char *at = (char *)places[i];
 
+		access_expect_null();
 		__asm__("" : "+r"(at));
 		ksim_as(bed_process(m, "p"))
 			expect_fault(i % 2 ? native_store : native_load, at, SIGSEGV, SEGV_MAPERR);
@@ -461,6 +462,42 @@ TEST(native_faults, fault_that_is_ignored_or_was_reset_kills)
 	bed_halt(m);
 }
 
+TEST(native_faults, thread_with_an_alternate_stack_faults_on_its_own_one)
+{
+	/* sigaction(2): without SA_ONSTACK a handler has the stack of its thread. The alternate one is too small for it. */
+	static char small[16384];
+	const stack_t alternate = { .ss_sp = small, .ss_size = sizeof(small) };
+	struct ksim_machine *m = native_boot();
+	stack_t before;
+
+	SETUP(sigaltstack(&alternate, &before) == 0);
+	ksim_as(bed_process(m, "p")) {
+		char *nowhere = native_nowhere(ksim_self());
+		struct ksim_process *dying = bed_process(m, "dying");
+		struct ksim_end end;
+
+		guarded = native_map(1, PROT_READ, MAP_PRIVATE);
+		handle(unprotect_or_grow, 0);
+		native_store(guarded);
+		EXPECT(seen.times == 1 && guarded[0] == 's');
+		second = nowhere + 10 * PAGE;
+		handle(fault_again, SA_NODEFER);
+		native_store(nowhere);
+		EXPECT(seen.times == 6 && native_load(nowhere) == 's' && native_load(second + 1) == 's');
+		handle(note_and_jump, 0);
+		for (volatile int i = 0; i < 10; i++)
+			if (sigsetjmp(out, 1) == 0)
+				native_store(nowhere + 20 * PAGE);
+		EXPECT_EQ(seen.times, 10);
+		for (int i = 0; i < 10; i++)
+			native_store(native_map(1, RW, MAP_PRIVATE));
+		EXPECT_EQ(ksim_run(dying, native_store, native_nowhere(dying), &end), 0);
+		EXPECT_EQ(end.signo, SIGSEGV);
+	}
+	EXPECT_EQ(sigaltstack(&before, NULL), 0);
+	bed_halt(m);
+}
+
 /* ---- deaths ---- */
 
 static int copy_too_much(void *map)
@@ -562,6 +599,7 @@ TEST(native_faults, wait_tells_the_signal_that_killed_a_child)
 	ksim_as(p) {
 		char *null = NULL;
 
+		access_expect_null();
 		__asm__("" : "+r"(null));
 		pid = ksim_fork_into(native_store, null);
 		EXPECT_EQ(ksim_wait(&status), pid);

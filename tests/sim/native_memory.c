@@ -9,12 +9,6 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
-#ifdef HAVE_VALGRIND
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 /* ---- a pointer as any other ---- */
 
 TEST(native_memory, libc_reads_and_writes_a_mapping)
@@ -136,7 +130,7 @@ TEST(native_memory, errno_survives_the_fault_that_brings_a_page_in)
 TEST(native_memory, one_address_may_fault_any_number_of_times)
 {
 	/* Each time the page has been replaced, so each time there is something to do. */
-	const int times = RUNNING_ON_VALGRIND ? 1000 : 120000;
+	const int times = RUNNING_ON_VALGRIND ? 1000 : 12000;
 	struct ksim_machine *m = native_boot();
 	int nwrong = 0;
 

@@ -299,3 +299,128 @@ TEST(uio, string_that_runs_off_the_end_of_user_space_fails_EFAULT)
 	EXPECT_EQ(b->calls, 0);
 	user_bed_close(b);
 }
+
+/* ---- windows ---- */
+
+/* The first byte of user memory appears at b->memory. */
+static struct user_bed *window_bed_open(ksim_addr user)
+{
+	struct user_bed *b = user_bed_open();
+
+	b->bed.ctx.window = (struct user_window){ (uintptr_t)b->memory, USER_BYTES, user };
+	return b;
+}
+
+static struct uptr meant(struct user_bed *b, uint64_t bits)
+{
+	return uptr_meant(&b->bed.ctx, (struct uptr){ bits });
+}
+
+TEST(uptr, within_the_window_means_the_user_address_that_appears_there)
+{
+	struct user_bed *b = window_bed_open(USER_AT);
+	uintptr_t host = (uintptr_t)b->memory;
+
+	EXPECT_EQ(meant(b, host).bits, uptr_user(USER_AT).bits);
+	EXPECT_EQ(meant(b, host + 77).bits, uptr_user(USER_AT + 77).bits);
+	EXPECT_EQ(meant(b, host + USER_BYTES - 1).bits, uptr_user(USER_AT + USER_BYTES - 1).bits);
+	user_bed_close(b);
+}
+
+TEST(uptr, outside_of_the_window_is_the_programs_own)
+{
+	struct user_bed *b = window_bed_open(USER_AT);
+	uintptr_t host = (uintptr_t)b->memory;
+
+	EXPECT_EQ(meant(b, host - 1).bits, host - 1);
+	EXPECT_EQ(meant(b, host + USER_BYTES).bits, host + USER_BYTES);
+	EXPECT_EQ(meant(b, 0).bits, 0);
+	EXPECT_EQ(meant(b, UPTR_USER_BIT - 1).bits, UPTR_USER_BIT - 1);
+	user_bed_close(b);
+}
+
+TEST(uptr, in_a_forked_child_the_parents_pointers_and_its_own_mean_its_memory)
+{
+	/* The parent's window, whose addresses the child has. */
+	const ksim_addr parent = UINT64_C(0x7e0000000000);
+	struct user_bed *b = window_bed_open(parent);
+	uintptr_t host = (uintptr_t)b->memory;
+
+	EXPECT_EQ(meant(b, parent).bits, uptr_user(parent).bits);
+	EXPECT_EQ(meant(b, parent + USER_BYTES - 1).bits, uptr_user(parent + USER_BYTES - 1).bits);
+	EXPECT_EQ(meant(b, host).bits, uptr_user(parent).bits);
+	EXPECT_EQ(meant(b, host + 5).bits, uptr_user(parent + 5).bits);
+	EXPECT_EQ(meant(b, parent - 1).bits, parent - 1);
+	EXPECT_EQ(meant(b, parent + USER_BYTES).bits, parent + USER_BYTES);
+	user_bed_close(b);
+}
+
+TEST(uptr, with_the_user_bit_or_without_a_window_means_what_it_says)
+{
+	struct user_bed *b = window_bed_open(USER_AT);
+	uintptr_t host = (uintptr_t)b->memory;
+
+	EXPECT_EQ(meant(b, uptr_user(USER_AT).bits).bits, uptr_user(USER_AT).bits);
+	EXPECT_EQ(meant(b, uptr_user(host).bits).bits, uptr_user(host).bits);
+	EXPECT_EQ(meant(b, uptr_user(0).bits).bits, uptr_user(0).bits);
+	b->bed.ctx.window = (struct user_window){ 0 };
+	EXPECT_EQ(meant(b, host).bits, host);
+	EXPECT_EQ(meant(b, USER_AT).bits, USER_AT);
+	EXPECT_EQ(meant(b, 0).bits, 0);
+	user_bed_close(b);
+}
+
+/* Each of them goes by user_ops: past what is mapped it fails, and the bytes there stay. */
+TEST(uio, copies_by_pointers_into_the_window_end_where_the_mapping_does)
+{
+	struct user_bed *b = window_bed_open(USER_AT);
+	struct ctx *ctx = &b->bed.ctx;
+	struct uptr start = uptr_from(b->memory);
+	char to[8] = "";
+
+	b->good = 4;
+	memcpy(b->memory, "abcdefg", 8);
+	EXPECT_EQ(copy_in(ctx, to, start, 4), 0);
+	EXPECT_STREQ(to, "abcd");
+	EXPECT_EQ(copy_in(ctx, to, start, 5), -EFAULT);
+	EXPECT_EQ(copy_out(ctx, start, "ABCDEFG", 8), -EFAULT);
+	EXPECT_STREQ((char *)b->memory, "ABCDefg");
+	EXPECT_EQ(copy_in_string(ctx, to, start, sizeof(to)), -EFAULT);
+	b->memory[3] = '\0';
+	EXPECT_EQ(copy_in_string(ctx, to, start, sizeof(to)), 3);
+	EXPECT_STREQ(to, "ABC");
+	EXPECT(b->calls >= 5);
+	user_bed_close(b);
+}
+
+TEST(uio, moves_by_pointers_into_the_window_end_where_the_mapping_does)
+{
+	struct user_bed *b = window_bed_open(USER_AT);
+	struct ctx *ctx = &b->bed.ctx;
+	char own[4] = "";
+	const struct uio_seg segs[] = { { uptr_from(own), sizeof(own) }, { uptr_from(b->memory + 8), 8 } };
+	struct uio uio;
+
+	b->good = 12;
+	uio_init(&uio, segs, ARRAY_SIZE(segs));
+	EXPECT_EQ(uio_copy_to(ctx, &uio, "0123456789ab", 12), 8);
+	EXPECT_MEMEQ(own, "0123", 4);
+	EXPECT_MEMEQ(b->memory + 8, "4567\0\0\0", 8);
+	user_bed_close(b);
+}
+
+TEST(uio, copies_of_a_forked_child_by_its_parents_pointers_reach_its_own_memory)
+{
+	/* The parent's memory is really there; the child's appears elsewhere. */
+	static uint8_t parent[16] = "parent";
+	struct user_bed *b = user_bed_open();
+	struct ctx *ctx = &b->bed.ctx;
+	char to[8] = "";
+
+	b->bed.ctx.window = (struct user_window){ USER_AT, USER_BYTES, (uintptr_t)parent };
+	EXPECT_EQ(copy_out(ctx, uptr_from(parent), "x", 1), -EFAULT); /* no user memory at that address */
+	EXPECT_STREQ((char *)parent, "parent");
+	EXPECT_EQ(copy_in(ctx, to, uptr_from(parent), 2), -EFAULT);
+	EXPECT_EQ(b->calls, 2);
+	user_bed_close(b);
+}

@@ -725,3 +725,210 @@ TEST(fault, handler_may_act_as_another_process_meanwhile)
 {
 	on_both_outside(true, another_body);
 }
+
+/* ---- accesses by addresses of the host's ---- */
+
+/* What fault_deliver is told of such an access. */
+static struct {
+	unsigned calls;  /* of the kernel, for the thread */
+	bool in_kernel;  /* one is under way */
+	bool ran_inside; /* a handler, in the middle of one */
+	void *context;   /* as the handler got it */
+	uintptr_t address;
+} direct;
+
+static void call_kernel(void (*fn)(void *arg), void *arg)
+{
+	direct.calls++;
+	direct.in_kernel = true;
+	fn(arg);
+	direct.in_kernel = false;
+}
+
+static void note_direct(int signo, siginfo_t *info, void *context)
+{
+	note(signo, info, context);
+	direct.ran_inside |= direct.in_kernel;
+	direct.context = context;
+	direct.address = (uintptr_t)info->si_addr;
+}
+
+/* As the host's signal handler does; at `at` there is memory that may not be written. */
+static void deliver_at(ksim_addr at, int signo, enum access access, void *context)
+{
+	const struct fault fault = { .signo = signo, .code = SEGV_ACCERR, .addr = at };
+
+	memset(&direct, 0, sizeof(direct));
+	fault_deliver(bed_tlb(), &fault, 0, access, context, call_kernel);
+}
+
+static int deliver_with_context(void *arg)
+{
+	ksim_addr at = bed_map(1, PROT_READ);
+	char context;
+
+	start(arg);
+	set_action(SIGSEGV, note_direct, 0, 0);
+	deliver_at(at + 5, SIGSEGV, ACCESS_WRITE, &context);
+	EXPECT_EQ(shared.calls, 1);
+	EXPECT(direct.context == &context);
+	EXPECT_EQ(direct.address, at + 5); /* there is no window */
+	EXPECT_EQ(direct.calls, 1);
+	EXPECT(!direct.ran_inside); /* the handler is the program's */
+	return 0;
+}
+
+static void context_body(struct bed *b)
+{
+	expect_survival(b, deliver_with_context);
+}
+
+TEST(fault, delivered_for_another_decides_by_its_call_and_gives_the_handler_its_context)
+{
+	on_both_outside(true, context_body);
+}
+
+static int deliver_and_die(void *arg)
+{
+	ksim_addr at = bed_map(1, PROT_READ);
+
+	start(arg);
+	shared.addr = at + 9;
+	deliver_at(at + 9, SIGSEGV, ACCESS_WRITE, NULL);
+	return 0;
+}
+
+static int deliver_execution(void *arg)
+{
+	shared.addr = bed_map(1, PROT_READ);
+	(void)arg;
+	deliver_at(shared.addr, SIGSEGV, ACCESS_EXEC, NULL);
+	return 0;
+}
+
+static void expect_sizeless(struct bed *b, int (*fn)(void *), const char *verb)
+{
+	struct ksim_process *p = ksim_process_create(b->m, "d");
+	struct ksim_end end;
+	char text[128];
+
+	SETUP(p != NULL);
+	EXPECT_EQ(ksim_run(p, fn, b, &end), 0);
+	snprintf(text, sizeof(text), "killed by SIGSEGV SEGV_ACCERR: %s at %#llx, mapped r--", verb,
+	         (unsigned long long)shared.addr);
+	EXPECT_CONTAINS(end.text, text);
+	EXPECT_EQ(direct.calls, 1);
+}
+
+static void sizeless_body(struct bed *b)
+{
+	expect_sizeless(b, deliver_and_die, "write");
+	expect_sizeless(b, deliver_execution, "execution");
+}
+
+TEST(fault, of_an_access_of_unknown_size_kills_with_a_sentence_without_one)
+{
+	on_both_outside(true, sizeless_body);
+}
+
+/* ---- processes with a window ---- */
+
+static char window[PAGE];
+
+/* As if the process's page at `at` appeared in there. */
+static void give_window(struct bed *b, ksim_addr at)
+{
+	b->p->kernel->window = (struct user_window){ (uintptr_t)window, PAGE, at };
+}
+
+static int deliver_in_window(void *arg)
+{
+	ksim_addr at = bed_map(1, PROT_READ);
+
+	start(arg);
+	give_window(arg, at);
+	set_action(SIGSEGV, note_direct, 0, 0);
+	deliver_at(at + 100, SIGSEGV, ACCESS_WRITE, NULL);
+	EXPECT_EQ(direct.address, (uintptr_t)window + 100);
+	deliver_at(at + PAGE, SIGSEGV, ACCESS_WRITE, NULL); /* behind it */
+	EXPECT_EQ(direct.address, at + PAGE);
+	return 0;
+}
+
+static void window_body(struct bed *b)
+{
+	expect_survival(b, deliver_in_window);
+}
+
+TEST(fault, in_a_window_has_the_programs_own_pointer_as_si_addr)
+{
+	on_both_outside(true, window_body);
+}
+
+static int stand_ins(void *arg)
+{
+	ksim_addr at = bed_map(1, PROT_READ);
+
+	start(arg);
+	give_window(arg, at);
+	set_action(SIGSEGV, note_direct, 0, SIGBUS);
+	deliver_at(at, SIGSEGV, ACCESS_WRITE, NULL);
+	EXPECT_EQ(shared.calls, 1);
+	EXPECT(sigismember(&shared.inside, SIGSEGV) == 0 && sigismember(&shared.inside, SIGBUS) == 0);
+	EXPECT(sigismember(&shared.inside, machine_stand_in(SIGSEGV)) == 1);
+	EXPECT(sigismember(&shared.inside, machine_stand_in(SIGBUS)) == 1);
+	EXPECT(!is_blocked(machine_stand_in(SIGSEGV)) && !is_blocked(machine_stand_in(SIGBUS)));
+	set_action(SIGSEGV, note_direct, SA_NODEFER, SIGUSR1);
+	deliver_at(at, SIGSEGV, ACCESS_WRITE, NULL);
+	EXPECT_EQ(sigismember(&shared.inside, machine_stand_in(SIGSEGV)), 0);
+	EXPECT_EQ(sigismember(&shared.inside, SIGUSR1), 1); /* others stand for themselves */
+	return 0;
+}
+
+static void stand_ins_body(struct bed *b)
+{
+	expect_survival(b, stand_ins);
+}
+
+TEST(fault, in_a_process_with_a_window_never_blocks_the_hosts_SIGSEGV)
+{
+	on_both_outside(true, stand_ins_body);
+}
+
+/* The host's own signal being blocked says nothing then. */
+static int deliver_while_blocked(void *arg)
+{
+	ksim_addr at = bed_map(1, PROT_READ);
+	sigset_t set, before;
+
+	start(arg);
+	give_window(arg, at);
+	set_action(SIGSEGV, note_direct, 0, 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGSEGV);
+	pthread_sigmask(SIG_BLOCK, &set, &before);
+	deliver_at(at, SIGSEGV, ACCESS_WRITE, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	EXPECT_EQ(shared.calls, 1);
+	sigaddset(&set, machine_stand_in(SIGSEGV));
+	sigdelset(&set, SIGSEGV);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	shared.addr = at;
+	deliver_at(at, SIGSEGV, ACCESS_WRITE, NULL);
+	return 0;
+}
+
+static void blocked_stand_in_body(struct bed *b)
+{
+	struct ksim_end end;
+
+	EXPECT_EQ(ksim_run(b->p, deliver_while_blocked, b, &end), 0);
+	EXPECT_MSG(!end.alive && end.signo == SIGSEGV && end.addr == shared.addr, "%s", end.text);
+	EXPECT_EQ(shared.calls, 1);
+	EXPECT(!is_blocked(machine_stand_in(SIGSEGV)));
+}
+
+TEST(fault, whose_stand_in_is_blocked_kills_a_process_with_a_window)
+{
+	on_both_outside(true, blocked_stand_in_body);
+}

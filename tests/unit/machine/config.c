@@ -21,6 +21,21 @@ TEST(config, zero_is_the_default_in_every_field)
 	EXPECT_EQ(filled.commit, KSIM_COMMIT_ON_TRUNCATE);
 	EXPECT_EQ(filled.fd_limit, 1024);
 	EXPECT_EQ(filled.tlb_entries, 256);
+	EXPECT_EQ(filled.access, KSIM_ACCESS_SOFT);
+	EXPECT_EQ(filled.window_bytes, 1 << 30);
+	EXPECT_EQ(filled.stdio, KSIM_NONE);
+}
+
+TEST(config, native_machine_of_a_program_without_posix_h_has_no_stdio)
+{
+	const struct ksim_config asked = { .access = KSIM_ACCESS_NATIVE, .window_bytes = 1 << 20 };
+	struct ksim_config filled;
+
+	EXPECT(!machine_posix_in_use());
+	EXPECT_EQ(machine_config(&asked, sizeof(asked), &filled), 0);
+	EXPECT_EQ(filled.access, KSIM_ACCESS_NATIVE);
+	EXPECT_EQ(filled.window_bytes, 1 << 20);
+	EXPECT_EQ(filled.stdio, KSIM_NONE);
 }
 
 TEST(config, fields_out_of_their_range_are_EINVAL)
@@ -38,6 +53,13 @@ TEST(config, fields_out_of_their_range_are_EINVAL)
 	EXPECT_EQ(check((struct ksim_config){ .tlb_entries = 8192 }), -EINVAL);
 	EXPECT_EQ(check((struct ksim_config){ .poison = KSIM_NONE }), 0);
 	EXPECT_EQ(check((struct ksim_config){ .poison = 1 }), -EINVAL);
+	EXPECT_EQ(check((struct ksim_config){ .access = (enum ksim_access)3 }), -EINVAL);
+	EXPECT_EQ(check((struct ksim_config){ .window_bytes = (1 << 20) - PAGE }), -EINVAL);
+	EXPECT_EQ(check((struct ksim_config){ .window_bytes = (1 << 20) + 1 }), -EINVAL);
+	EXPECT_EQ(check((struct ksim_config){ .window_bytes = UINT64_C(1) << 46 }), 0);
+	EXPECT_EQ(check((struct ksim_config){ .window_bytes = (UINT64_C(1) << 46) + PAGE }), -EINVAL);
+	EXPECT_EQ(check((struct ksim_config){ .stdio = KSIM_NONE }), 0);
+	EXPECT_EQ(check((struct ksim_config){ .stdio = 1 }), -EINVAL);
 }
 
 TEST(config, newer_program_may_leave_the_fields_that_we_do_not_know_zero)

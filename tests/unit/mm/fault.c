@@ -334,3 +334,85 @@ TEST(mm_fault, nodes_go_with_the_last_mapping_below_them)
 {
 	on_both(nodes_body);
 }
+
+/* ---- execution, of users who reach memory by addresses of the host's ---- */
+
+static void exec_kinds_body(struct bed *b)
+{
+	struct mm *mm = space(b);
+	struct object *object = file(b, 2);
+	struct mm_map what = anon_at(BASE, 1);
+
+	expect_fault(b, mm, BASE, ACCESS_EXEC, SIGSEGV, SEGV_MAPERR);
+	mapped(b, mm, what);
+	expect_fault(b, mm, BASE, ACCESS_EXEC, SIGSEGV, SEGV_ACCERR);
+	EXPECT_EQ(st8(b, mm, BASE, 1), 0);
+	expect_fault(b, mm, BASE + 1, ACCESS_EXEC, SIGSEGV, SEGV_ACCERR); /* though it is present */
+	what = file_at(object, BASE + 8 * PAGE_BYTES, 4, 0, true);
+	what.prot = PROT_R | PROT_X;
+	mapped(b, mm, what);
+	expect_fault(b, mm, what.addr + 2 * PAGE_BYTES, ACCESS_EXEC, SIGBUS, BUS_ADRERR);
+	expect_fault(b, mm, PT_SPAN, ACCESS_EXEC, SIGSEGV, SEGV_MAPERR);
+	expect_sound(b, mm);
+	drop(b, mm);
+	file_drop(b, object);
+}
+
+TEST(mm_fault, execution_of_what_is_not_mapped_so_has_its_signal_code_and_address)
+{
+	on_both(exec_kinds_body);
+}
+
+static void exec_body(struct bed *b)
+{
+	struct mm *mm = space(b);
+	struct object *object = file(b, 1);
+	struct mm_map what = anon_at(BASE, 1);
+	struct mm_translation t;
+
+	what.prot = PROT_R | PROT_W | PROT_X;
+	mapped(b, mm, what);
+	EXPECT_EQ(mm_fault(&b->ctx, mm, BASE, ACCESS_EXEC, &b->fault), 0);
+	EXPECT_EQ(mm_translate(&b->ctx, mm, BASE, &t), 0);
+	EXPECT_EQ(t.pfn.n, b->env.zero_pfn); /* no frame of its own */
+	EXPECT_EQ(t.flags & (PTE_WRITE | PTE_EXEC), PTE_EXEC);
+	file_set(b, object, 0, 'f');
+	what = file_at(object, BASE + 8 * PAGE_BYTES, 1, 0, false);
+	what.prot = PROT_R | PROT_W | PROT_X;
+	mapped(b, mm, what);
+	EXPECT_EQ(mm_fault(&b->ctx, mm, what.addr, ACCESS_EXEC, &b->fault), 0);
+	EXPECT_EQ(mm_translate(&b->ctx, mm, what.addr, &t), 0);
+	EXPECT_EQ(t.use, FRAME_FILE); /* no copy */
+	EXPECT_EQ(t.flags & (PTE_WRITE | PTE_EXEC), PTE_EXEC);
+	expect_sound(b, mm);
+	drop(b, mm);
+	file_drop(b, object);
+}
+
+TEST(mm_fault, execution_needs_no_page_of_its_own)
+{
+	on_both(exec_body);
+}
+
+static void exec_later_body(struct bed *b)
+{
+	struct mm *mm = space(b);
+	pfn_t pfn;
+
+	mapped(b, mm, anon_at(BASE, 1));
+	EXPECT_EQ(st8(b, mm, BASE, 1), 0);
+	pfn = frame_at(b, mm, BASE);
+	EXPECT_EQ(mm_protect(&b->ctx, mm, BASE, PAGE_BYTES, PROT_R | PROT_X), 0);
+	EXPECT_EQ(mm_fault(&b->ctx, mm, BASE, ACCESS_EXEC, &b->fault), 0);
+	EXPECT(pte_allows(mm->pt.format, pt_walk(&mm->pt, BASE), PTE_EXEC));
+	EXPECT_EQ(frame_at(b, mm, BASE).n, pfn.n);
+	EXPECT_EQ(mm_protect(&b->ctx, mm, BASE, PAGE_BYTES, RW), 0);
+	expect_fault(b, mm, BASE, ACCESS_EXEC, SIGSEGV, SEGV_ACCERR);
+	expect_sound(b, mm);
+	drop(b, mm);
+}
+
+TEST(mm_fault, page_that_mprotect_makes_executable_stays_the_same_page)
+{
+	on_both(exec_later_body);
+}

@@ -298,3 +298,224 @@ TEST(mm_notifier, replacing_a_mapping_invalidates_it_before_its_frames_go)
 {
 	on_both(fixed_body);
 }
+
+/* ---- who takes entries over when they are set ---- */
+
+#define MIN_AT UINT64_C(0x7e0000000000)
+#define MAX_AT (MIN_AT + 64 * PAGE_BYTES)
+
+enum { TAKER = 1, OTHER };
+
+/* What two users of one space hear, in its order: one who is told of what is set, and one who is not. */
+struct heard {
+	struct mmu_notifier taker, other;
+	struct bed *b;
+	struct mm *mm;
+	ksim_addr watch;
+	pfn_t old; /* behind it at first */
+	unsigned n;
+	struct {
+		int who;
+		bool filled;
+		ksim_addr start, end;
+		unsigned flags;    /* what the watched entry allows; 0 absent */
+		pfn_t pfn;         /* where it leads */
+		uint32_t old_refs; /* of the frame that it led to at first */
+		bool leaf_held;
+	} event[EVENTS];
+};
+
+static void hear(struct heard *h, struct ctx *ctx, int who, bool filled, ksim_addr start, ksim_addr end)
+{
+	pte_t pte = pt_walk(&h->mm->pt, h->watch);
+
+	EXPECT(lock_held(ctx, RANK_TLB_LIST));
+	if (h->n == EVENTS || start > h->watch || end <= h->watch)
+		return;
+	h->event[h->n].who = who;
+	h->event[h->n].filled = filled;
+	h->event[h->n].start = start;
+	h->event[h->n].end = end;
+	h->event[h->n].flags =
+		pte_present(pte) ? pte_flags(h->mm->pt.format, pte) & (PTE_READ | PTE_WRITE | PTE_EXEC) : 0;
+	h->event[h->n].pfn = pte_pfn(pte);
+	h->event[h->n].old_refs = h->old.n != 0 ? frame_refs(h->b->env.phys, h->old) : 0;
+	h->event[h->n].leaf_held = lock_held(ctx, RANK_PT_LEAF);
+	h->n++;
+}
+
+static void taker_forgets(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end, bool nodes)
+{
+	if (!nodes)
+		hear(container_of(notifier, struct heard, taker), ctx, TAKER, false, start, end);
+}
+
+static void taker_takes(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end)
+{
+	hear(container_of(notifier, struct heard, taker), ctx, TAKER, true, start, end);
+}
+
+static void other_forgets(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end, bool nodes)
+{
+	if (!nodes)
+		hear(container_of(notifier, struct heard, other), ctx, OTHER, false, start, end);
+}
+
+static void hear_at(struct heard *h, struct bed *b, struct mm *mm, ksim_addr watch)
+{
+	*h = (struct heard){ .taker = { .invalidate = taker_forgets, .filled = taker_takes },
+		             .other = { .invalidate = other_forgets },
+		             .b = b,
+		             .mm = mm,
+		             .watch = watch };
+	h->old = frame_at(b, mm, watch);
+	mm_notifier_add(&b->ctx, mm, &h->taker);
+	mm_notifier_add(&b->ctx, mm, &h->other);
+}
+
+static void hear_no_more(struct heard *h)
+{
+	mm_notifier_remove(&h->b->ctx, h->mm, &h->taker);
+	mm_notifier_remove(&h->b->ctx, h->mm, &h->other);
+}
+
+static struct mm *eager_space(struct bed *b)
+{
+	struct mm *mm = space(b);
+
+	mm_confine(mm, MIN_AT, MAX_AT);
+	return mm;
+}
+
+static void filled_map_body(struct bed *b)
+{
+	struct mm *mm = eager_space(b);
+	struct object *object = file(b, 4);
+	struct heard h;
+
+	file_set(b, object, PAGE_BYTES, 'f');
+	hear_at(&h, b, mm, MIN_AT + PAGE_BYTES);
+	mapped(b, mm, file_at(object, MIN_AT, 4, 0, true));
+	EXPECT_EQ(h.n, 1);
+	EXPECT(h.event[0].who == TAKER && h.event[0].filled);
+	EXPECT_EQ(h.event[0].flags, PTE_READ | PTE_WRITE); /* the entry is there already */
+	h.n = 0;
+	mapped(b, mm, anon_at(MIN_AT + 8 * PAGE_BYTES, 4));
+	EXPECT_EQ(h.n, 0);
+	hear_no_more(&h);
+	drop(b, mm);
+	file_drop(b, object);
+}
+
+TEST(mm_notifier, who_takes_entries_over_is_told_after_mmap_has_set_them)
+{
+	on_both(filled_map_body);
+}
+
+static void filled_protect_body(struct bed *b)
+{
+	struct mm *mm = eager_space(b);
+	struct heard h;
+
+	mapped(b, mm, anon_at(MIN_AT, 4));
+	EXPECT_EQ(st8(b, mm, MIN_AT, 1), 0);
+	hear_at(&h, b, mm, MIN_AT);
+	EXPECT_EQ(mm_protect(&b->ctx, mm, MIN_AT, PAGE_BYTES, PROT_R), 0);
+	EXPECT_EQ(h.n, 3); /* both forget, then one takes what is left */
+	EXPECT(!h.event[0].filled && !h.event[1].filled && h.event[0].who != h.event[1].who);
+	EXPECT(h.event[2].who == TAKER && h.event[2].filled);
+	EXPECT_EQ(h.event[2].flags, PTE_READ);
+	h.n = 0;
+	EXPECT_EQ(mm_protect(&b->ctx, mm, MIN_AT, PAGE_BYTES, PROT_R | PROT_X), 0);
+	EXPECT_EQ(h.n, 1); /* nothing is taken away */
+	EXPECT(h.event[0].who == TAKER && h.event[0].filled);
+	EXPECT(h.event[0].flags & PTE_READ);
+	hear_no_more(&h);
+	drop(b, mm);
+}
+
+TEST(mm_notifier, who_takes_entries_over_is_told_after_mprotect_and_after_it_had_to_forget)
+{
+	on_both(filled_protect_body);
+}
+
+static void filled_copy_body(struct bed *b)
+{
+	struct mm *mm = eager_space(b), *child;
+	struct heard h;
+
+	mapped(b, mm, anon_at(MIN_AT, 2));
+	EXPECT_EQ(st8(b, mm, MIN_AT, 1), 0);
+	child = forked(b, mm);
+	hear_at(&h, b, mm, MIN_AT);
+	EXPECT_EQ(st8(b, mm, MIN_AT, 2), 0);
+	EXPECT_EQ(h.n, 2);
+	EXPECT(h.event[0].who == OTHER && !h.event[0].filled);
+	EXPECT_EQ(h.event[0].flags, 0);
+	EXPECT(h.event[1].who == TAKER && h.event[1].filled);
+	EXPECT_EQ(h.event[1].flags, PTE_READ | PTE_WRITE);
+	EXPECT_EQ(h.event[1].pfn.n, frame_at(b, mm, MIN_AT).n);
+	EXPECT(h.event[1].pfn.n != h.old.n);
+	EXPECT_EQ(h.event[1].old_refs, 2); /* what it still shows has not been put yet */
+	EXPECT_EQ(h.event[1].start, MIN_AT);
+	EXPECT_EQ(h.event[1].end, MIN_AT + PAGE_BYTES);
+	EXPECT(h.event[0].leaf_held && h.event[1].leaf_held); /* nobody changes the entry between */
+	hear_no_more(&h);
+	drop(b, child);
+	drop(b, mm);
+}
+
+TEST(mm_notifier, who_takes_entries_over_is_told_of_a_copy_and_not_to_forget_the_page)
+{
+	on_both(filled_copy_body);
+}
+
+static void filled_zero_body(struct bed *b)
+{
+	struct mm *mm = eager_space(b);
+	struct heard h;
+
+	mapped(b, mm, anon_at(MIN_AT, 1));
+	EXPECT_EQ(ld8(b, mm, MIN_AT), 0);
+	hear_at(&h, b, mm, MIN_AT);
+	EXPECT_EQ(h.old.n, b->env.zero_pfn);
+	EXPECT_EQ(st8(b, mm, MIN_AT, 2), 0);
+	EXPECT_EQ(h.n, 2);
+	EXPECT(h.event[0].who == OTHER && h.event[1].who == TAKER && h.event[1].filled);
+	h.n = 0;
+	unmapped(b, mm, MIN_AT, 1);
+	EXPECT_EQ(h.n, 2);
+	EXPECT(!h.event[0].filled && !h.event[1].filled); /* that one both must forget */
+	hear_no_more(&h);
+	drop(b, mm);
+}
+
+TEST(mm_notifier, first_store_after_a_load_is_a_copy_of_the_frame_of_zeros)
+{
+	on_both(filled_zero_body);
+}
+
+static void filled_populate_body(struct bed *b)
+{
+	struct mm *mm = eager_space(b);
+	struct object *object = file(b, 4);
+	struct heard h;
+
+	mapped(b, mm, file_at(object, MIN_AT, 4, 0, true));
+	EXPECT_EQ(st8(b, mm, MIN_AT + PAGE_BYTES, 1), 0);
+	hear_at(&h, b, mm, MIN_AT + PAGE_BYTES);
+	mm_populate(&b->ctx, mm, MIN_AT, MIN_AT + PAGE_BYTES);
+	EXPECT_EQ(h.n, 0);
+	mm_populate(&b->ctx, mm, MIN_AT, MAX_AT); /* what a fault has set is told as well */
+	EXPECT_EQ(h.n, 1);
+	EXPECT(h.event[0].who == TAKER && h.event[0].filled);
+	EXPECT_EQ(h.event[0].flags, PTE_READ | PTE_WRITE);
+	hear_no_more(&h);
+	drop(b, mm);
+	file_drop(b, object);
+}
+
+TEST(mm_notifier, who_takes_entries_over_is_told_of_the_range_that_is_populated)
+{
+	on_both(filled_populate_body);
+}

@@ -359,3 +359,101 @@ TEST(shmem, remove_takes_the_pages_up_to_the_last_wanted_and_says_where_to_go_on
 	object_put(&f.ctx, object);
 	fixture_close(&f);
 }
+
+/* ---- what there is of a run ---- */
+
+enum { RUN_MAX = 16 };
+
+/* Puts what a look gave; the frames' references are as before. */
+static void put_run(struct fixture *f, const pfn_t *pages, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pages[i].n != 0)
+			frame_put(&f->ctx, pages[i]);
+}
+
+TEST(shmem, look_at_a_run_gives_what_is_there_and_leaves_the_holes)
+{
+	struct fixture f;
+	pfn_t run[RUN_MAX], page;
+
+	fixture_open(&f, RAM);
+	struct object *object = fixture_object(&f, 10 * PAGE_BYTES);
+
+	for (int i = 2; i < 10; i += 3)
+		store_byte(&f, object, (uint64_t)i * PAGE_BYTES, i);
+	memset(run, 0xff, sizeof(run));
+	EXPECT_EQ(object_pages_at(&f.ctx, object, 1, 8, run), 3);
+	for (uint64_t i = 0; i < 8; i++) {
+		bool there = (i + 1) % 3 == 2;
+
+		EXPECT_EQ(object_page(&f.ctx, object, i + 1, false, &page), there ? 0 : -ENOENT);
+		EXPECT_EQ(run[i].n, there ? page.n : 0);
+		if (there)
+			frame_put(&f.ctx, page);
+	}
+	EXPECT_EQ(object_pages(&f.ctx, object), 3);
+	put_run(&f, run, 8);
+	expect_sound(&f, object);
+	object_put(&f.ctx, object);
+	fixture_close(&f);
+}
+
+TEST(shmem, look_at_a_run_takes_one_reference_on_each_frame)
+{
+	struct fixture f;
+	pfn_t run[RUN_MAX];
+
+	fixture_open(&f, RAM);
+	struct object *object = fixture_object(&f, 4 * PAGE_BYTES);
+
+	REQUIRE_EQ(object_commit(&f.ctx, object, 0, 4 * PAGE_BYTES), 0);
+	REQUIRE_EQ(object_pages_at(&f.ctx, object, 0, 4, run), 4);
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(frame_refs(f.env.phys, run[i]), 2);
+	put_run(&f, run, 4);
+	EXPECT_EQ(frame_refs(f.env.phys, run[0]), 1);
+	object_put(&f.ctx, object);
+	fixture_close(&f);
+}
+
+TEST(shmem, look_at_a_run_ends_at_the_size_though_pages_go_on)
+{
+	struct fixture f;
+	pfn_t run[RUN_MAX];
+
+	fixture_open(&f, RAM);
+	struct object *object = fixture_object(&f, 2 * PAGE_BYTES + 1);
+
+	REQUIRE_EQ(object_commit(&f.ctx, object, 0, 6 * PAGE_BYTES), 0); /* before it grows */
+	EXPECT_EQ(object_pages_at(&f.ctx, object, 0, 6, run), 3);
+	EXPECT(run[2].n != 0 && run[3].n == 0 && run[5].n == 0);
+	put_run(&f, run, 6);
+	EXPECT_EQ(object_pages_at(&f.ctx, object, 3, 3, run), 0);
+	EXPECT(run[0].n == 0 && run[1].n == 0 && run[2].n == 0);
+	EXPECT_EQ(object_pages_at(&f.ctx, object, OBJECT_PGIDX_MAX, 1, run), 0);
+	object_resize(&f.ctx, object, 6 * PAGE_BYTES); /* now they are within reach */
+	EXPECT_EQ(object_pages_at(&f.ctx, object, 3, 3, run), 3);
+	put_run(&f, run, 3);
+	object_put(&f.ctx, object);
+	fixture_close(&f);
+}
+
+TEST(shmem, look_at_a_run_of_a_sparse_file_goes_past_the_last_page)
+{
+	struct fixture f;
+	pfn_t run[RUN_MAX];
+
+	fixture_open(&f, RAM);
+	struct object *object = fixture_object(&f, UINT64_C(1) << 40);
+
+	store_byte(&f, object, 3 * PAGE_BYTES, 'x');
+	EXPECT_EQ(object_pages_at(&f.ctx, object, 4, 8, run), 0); /* nothing more at all */
+	store_byte(&f, object, UINT64_C(1) << 30, 'y');
+	EXPECT_EQ(object_pages_at(&f.ctx, object, 4, 8, run), 0); /* the next is behind the run */
+	EXPECT_EQ(object_pages_at(&f.ctx, object, 2, 2, run), 1);
+	EXPECT(run[0].n == 0 && run[1].n != 0);
+	put_run(&f, run, 2);
+	object_put(&f.ctx, object);
+	fixture_close(&f);
+}

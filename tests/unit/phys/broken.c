@@ -213,8 +213,11 @@ TEST(phys, create_without_room_in_the_host_fails_ENOMEM_and_leaves_nothing)
 	bed_open(&bed, MIB, true);
 	nobjects = kmem_count(&bed.env);
 	before = address_space_bytes();
-	expect_no_room(&bed, 64 * GIB, GIB);
-	expect_no_room(&bed, 64 * GIB, 64 * GIB + 128 * MIB); /* the frames' array takes 256 MiB more */
+	for (int in_file = 0; in_file < 2; in_file++) {
+		bed.env.ram_in_file = in_file;
+		expect_no_room(&bed, 64 * GIB, GIB);
+		expect_no_room(&bed, 64 * GIB, 64 * GIB + 128 * MIB); /* the frames' array takes 256 MiB more */
+	}
 	EXPECT_EQ(address_space_bytes(), before);
 	EXPECT_EQ(kmem_count(&bed.env), nobjects);
 	bed_close(&bed);
