@@ -3,7 +3,7 @@
  * Memory whose pages fault at the first store, of the host, of ksim, and made by hand.
  *
  * An object has fault_pages of it at `at`, ready to fault; it is made, and undone, outside what is measured.
- * sum_of_origin() is what he sees from whom pages were copied, or who shares them.
+ * sum_of_origin() sums up what is there afterwards for others: in the file, or in the other process.
  */
 #ifndef BENCH_FAULTS_H
 #define BENCH_FAULTS_H
@@ -40,7 +40,7 @@ inline uint64_t sum_pages(const char *at)
 	return sum;
 }
 
-/* A file whose pages are there, and a mapping of it from before they came, so that none is mapped in. */
+/* A file whose pages are there; a shared mapping is from before they came and has none, a private one has read all. */
 template <class K, int flags> class File
 {
 	As<K> as_;

@@ -152,11 +152,16 @@ KSIM_EXPORT gid_t ksim_getegid(void);
 /**
  * sigaction(2) of the acting process, with the host's struct. Faults on simulated memory raise SIGSEGV and SIGBUS:
  * the handler runs on the thread that faulted, with si_addr the user address as a pointer that must not be
- * dereferenced, and a NULL context. It may return (the access is retried), map memory, or jump away.
+ * dereferenced, and a NULL context. On a machine with native access si_addr is the process's pointer to it, and after an
+ * access by a pointer the context is the host's. It may return (the access is retried), map memory, or jump away.
  *
  * @return 0, or -1 with errno EFAULT (act, old), EINVAL (no such signal; SIGKILL or SIGSTOP to be set)
  * Linux: sigaction(2). Deviations: only faults raise signals. Which signals are blocked is the host thread's mask,
  * so that siglongjmp out of a handler with a saved mask unblocks the signal, and longjmp does not, as on Linux.
+ * Where access is native, SIGRTMAX - 3 and SIGRTMAX - 2 stand in that mask for SIGSEGV and SIGBUS: if the host's SIGSEGV
+ * were blocked, the next access to a page that is not shown yet would end the program. So do not block it yourself.
+ * A handler that jumps out of a ksim_run() or a ksim_as leaves the thread acting as the process, until ksim_leave() or
+ * the end of a block around it.
  */
 KSIM_EXPORT int ksim_sigaction(int signo, const struct sigaction *act, struct sigaction *old);
 

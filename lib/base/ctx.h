@@ -84,7 +84,9 @@ struct ctx {
 	struct frame_cache *frames;  /* of its task: free frames at hand; NULL: none */
 	struct event_counts *counts; /* where its events are counted: its task's, or the machine's own */
 	const char *call;            /* name of the call under way; a string constant */
-	uint32_t held;               /* lock ranks held, a bit each */
+	uint32_t *roused[4]; /* sleepers to be woken as soon as the locks for it are released: see host/wait.c */
+	unsigned nroused;
+	uint32_t held; /* lock ranks held, a bit each */
 	bool draining;
 };
 

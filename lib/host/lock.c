@@ -101,7 +101,7 @@ static bool watched(void)
 #endif
 }
 
-void mutex_init_posix(struct mutex *m, enum lock_rank rank)
+static void mutex_init_posix(struct mutex *m, enum lock_rank rank)
 {
 	*m = (struct mutex){ .rank = (uint8_t)rank, .posix = true };
 	require(NULL, pthread_mutex_init(&m->lock, NULL), "pthread_mutex_init");

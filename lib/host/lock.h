@@ -7,7 +7,7 @@
  * whose word lives in a struct frame and is held for a few instructions or one invalidation.
  *
  * The first two are one word each as well, on which waiters sleep; but where a tool watches that knows only the
- * host's locks, and where a condition variable needs one, they are the host's (see lock.c).
+ * host's locks, they are the host's (see lock.c).
  */
 #ifndef HOST_LOCK_H
 #define HOST_LOCK_H
@@ -39,8 +39,6 @@ enum {
 };
 
 void mutex_init(struct mutex *m, enum lock_rank rank);
-/** One for condition variables: its `lock` is what is taken. */
-void mutex_init_posix(struct mutex *m, enum lock_rank rank);
 void mutex_fini(struct mutex *m);
 void rwlock_init(struct rwlock *l, enum lock_rank rank);
 void rwlock_fini(struct rwlock *l);

@@ -8,9 +8,9 @@
  *	unlock(thing)                           lock(thing), condition true
  *	wait_sleep                              wait_wake: entry->wake
  *	  woken already? return                   waiter->woken = true
- *	  else asleep, on the list                asleep? off the list, signal
- *	  until somebody took it off            unlock(thing)
- *	wait_disarm each entry
+ *	  else asleep, on the list                asleep? off the list, word = 0
+ *	  while word is 1                         unlock(queue), wake who sleeps on the word
+ *	wait_disarm each entry                  unlock(thing)
  *
  * Whoever ends a sleep takes the sleeper off the list himself, so one who was woken and has not yet been given a CPU
  * does not count as asleep, and the deadlock check never sees him. A wake-up that comes while a sleeper that timed
@@ -38,25 +38,31 @@
  * I3  an entry is on a queue exactly while entry->queue is set, which only its owner changes
  * I4  a queue's entries: first those that are not exclusive, then the others, each kind as armed; narmed counts them
  *
- * Locking: queue->lock, and inside it registry->lock, on which waiters sleep. Callers of wait_wake may hold anything
+ * Locking: queue->lock, and inside it registry->lock. Who is woken wants both, so the host is told to wake him when they
+ * are released; by then he may have gone on by himself, and the word may be anybody's: then nobody is woken, or
+ * somebody for nothing, which all who sleep on words of the host's must bear. Callers of wait_wake may hold anything
  * above; callers of wait_sleep hold nothing.
  * Linux: kernel/sched/wait.c; the deadlock report is what kernel/hung_task.c would like to be.
  */
 #include "host/wait.h"
 
 #include "base/event.h"
+#include "base/util.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NS_PER_S UINT64_C(1000000000)
 
 void wait_registry_init(struct wait_registry *reg)
 {
-	mutex_init_posix(&reg->lock, RANK_WAITER);
+	mutex_init(&reg->lock, RANK_WAITER);
 	LIST_INIT(&reg->sleepers);
 	reg->acting = reg->asleep = reg->outside = reg->timed = reg->holds = 0;
 	reg->wakes = 0;
@@ -71,19 +77,12 @@ void wait_registry_fini(struct wait_registry *reg)
 
 void waiter_init(struct waiter *waiter, struct owner *owner)
 {
-	pthread_condattr_t attr;
-
 	*waiter = (struct waiter){ .owner = owner };
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&waiter->cond, &attr);
-	pthread_condattr_destroy(&attr);
 }
 
 void waiter_fini(struct waiter *waiter)
 {
 	KSIM_ASSERT(NULL, !waiter->asleep, "a waiter ends awake", "%s waits for %s", waiter->owner->name, waiter->what);
-	pthread_cond_destroy(&waiter->cond);
 }
 
 void wait_queue_init(struct wait_queue *q)
@@ -114,6 +113,7 @@ static void count_sleeper(struct wait_registry *reg, const struct waiter *waiter
 static void fall_asleep(struct wait_registry *reg, struct waiter *waiter)
 {
 	waiter->asleep = true;
+	__atomic_store_n(&waiter->word, 1, __ATOMIC_RELAXED);
 	LIST_INSERT_HEAD(&reg->sleepers, waiter, link);
 	count_sleeper(reg, waiter, 1);
 }
@@ -125,10 +125,45 @@ static void end_sleep(struct wait_registry *reg, struct waiter *waiter)
 	count_sleeper(reg, waiter, -1u);
 }
 
-static void rouse(struct wait_registry *reg, struct waiter *waiter)
+/* The address alone is used: who slept there may have gone on, and is then woken for nothing, or nobody is. */
+static void wake_word(uint32_t *word)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	errno = saved;
+}
+
+/* While the word is 1. false: the deadline has passed */
+static bool sleep_on(uint32_t *word, const struct timespec *deadline)
+{
+	int saved = errno;
+	bool late =
+		syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, 1, deadline, NULL, FUTEX_BITSET_MATCH_ANY) != 0 &&
+		errno == ETIMEDOUT;
+
+	errno = saved;
+	return !late;
+}
+
+/*
+ * What is woken wants the locks that its waker holds: so it is woken when they are released. ctx NULL, or too many at
+ * once: now.
+ */
+static void rouse(struct ctx *ctx, struct wait_registry *reg, struct waiter *waiter)
 {
 	end_sleep(reg, waiter);
-	pthread_cond_signal(&waiter->cond);
+	__atomic_store_n(&waiter->word, 0, __ATOMIC_RELEASE);
+	if (ctx != NULL && ctx->nroused < ARRAY_SIZE(ctx->roused))
+		ctx->roused[ctx->nroused++] = &waiter->word;
+	else
+		wake_word(&waiter->word);
+}
+
+static void wake_roused(struct ctx *ctx)
+{
+	while (ctx->nroused > 0)
+		wake_word(ctx->roused[--ctx->nroused]);
 }
 
 /* The same by ctx's caller, who is seen to have done it. */
@@ -136,7 +171,7 @@ static void rouse_by(struct ctx *ctx, struct wait_registry *reg, struct waiter *
 {
 	if (!waiter->asleep)
 		return;
-	rouse(reg, waiter);
+	rouse(ctx, reg, waiter);
 	waiter->wake = ++reg->wakes;
 	EVENT(ctx, EVENT_WAKE, .pid = waiter->owner->id, .tid = waiter->tid, .wake = waiter->wake);
 }
@@ -185,7 +220,7 @@ static void report_deadlock(struct ctx *ctx, struct wait_registry *reg, bool out
 		struct waiter *next = LIST_NEXT(waiter, link);
 
 		if (waiter->deadlocked)
-			rouse(reg, waiter);
+			rouse(NULL, reg, waiter);
 		waiter = next;
 	}
 }
@@ -323,23 +358,23 @@ void wait_wake(struct ctx *ctx, struct wait_queue *q, unsigned exclusive)
 			exclusive--;
 	}
 	mutex_unlock(ctx, &q->lock);
+	wake_roused(ctx);
 }
 
 /* Sleeping. */
 
 /* Until somebody ends the sleep, or the deadline does. The registry is locked. @return false at the deadline */
-static bool sleep_locked(struct wait_registry *reg, struct waiter *waiter, uint64_t deadline_ns)
+static bool sleep_locked(struct ctx *ctx, struct wait_registry *reg, struct waiter *waiter, uint64_t deadline_ns)
 {
 	struct timespec at = { .tv_sec = (time_t)(deadline_ns / NS_PER_S), .tv_nsec = (long)(deadline_ns % NS_PER_S) };
 
 	while (waiter->asleep) {
-		int err = 0;
+		bool late;
 
-		if (waiter->has_deadline)
-			err = pthread_cond_timedwait(&waiter->cond, &reg->lock.lock, &at);
-		else
-			pthread_cond_wait(&waiter->cond, &reg->lock.lock);
-		if (err == ETIMEDOUT && waiter->asleep) {
+		mutex_unlock(ctx, &reg->lock);
+		late = !sleep_on(&waiter->word, waiter->has_deadline ? &at : NULL);
+		mutex_lock(ctx, &reg->lock);
+		if (late && waiter->asleep) {
 			end_sleep(reg, waiter);
 			return false;
 		}
@@ -368,7 +403,7 @@ static int sleep_result(struct ctx *ctx, struct waiter *waiter, uint64_t deadlin
 	fall_asleep(reg, waiter);
 	EVENT(ctx, EVENT_BLOCK, .what = what);
 	look_for_deadlock(ctx, reg);
-	if (!sleep_locked(reg, waiter, deadline_ns))
+	if (!sleep_locked(ctx, reg, waiter, deadline_ns))
 		result = -ETIMEDOUT;
 	else if (waiter->deadlocked)
 		result = __atomic_load_n(&waiter->kicked, __ATOMIC_RELAXED) ? -EINTR : -EDEADLK;
@@ -412,6 +447,7 @@ void waiter_kick(struct ctx *ctx, struct waiter *waiter)
 	mutex_lock(ctx, &reg->lock);
 	rouse_by(ctx, reg, waiter);
 	mutex_unlock(ctx, &reg->lock);
+	wake_roused(ctx);
 }
 
 void waiter_unkick(struct waiter *waiter)

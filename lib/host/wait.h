@@ -21,7 +21,6 @@
 #ifndef HOST_WAIT_H
 #define HOST_WAIT_H
 
-#include <pthread.h>
 #include <sys/queue.h>
 
 #include "base/env.h"
@@ -47,7 +46,7 @@ enum wait_mode { WAIT_ALL, WAIT_EXCLUSIVE };
 
 /** One who can sleep: a task. */
 struct waiter {
-	pthread_cond_t cond;
+	uint32_t word;           /* a  1 while asleep: what it sleeps on */
 	LIST_ENTRY(waiter) link; /* r  of the registry's sleepers */
 	struct owner *owner;     /* c */
 	uint32_t tid;            /* c  of the task; 0: none */

@@ -8,6 +8,9 @@
  * step for every thread: it sees what was there before, or what is there now. The host merges pieces that continue each
  * other; each other piece counts against its limit of mappings, at which even malloc fails, so the caller counts.
  *
+ * A window begins at a multiple of its size, if the host has such a place: so the tables of the simulated machine are of
+ * the same shape in every run, and allocations that are made to fail have the same numbers.
+ *
  * In a program with the thread sanitizer this file is compiled without it.
  *
  * Locking: none. Linux: mm/mmap.c, mm/vma.c.
@@ -52,10 +55,10 @@ static void accept_accesses(char *at, size_t bytes)
 static char *reserve_below(size_t bytes, uint64_t limit)
 {
 	for (uint64_t hint = limit / 4; hint < limit - bytes; hint += MAX(bytes, UINT64_C(1) << 32)) {
-		char *at = host_mmap((void *)(uintptr_t)hint, bytes, PROT_NONE, RESERVE_FLAGS | MAP_FIXED_NOREPLACE, -1,
-		                     0);
+		char *wanted = (char *)(uintptr_t)(hint - PAGE_BYTES);
+		char *at = host_mmap(wanted, bytes, PROT_NONE, RESERVE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
 
-		if (at == (char *)(uintptr_t)hint)
+		if (at == wanted)
 			return at;
 		if (at != MAP_FAILED)
 			syscall(SYS_munmap, at, bytes); /* a host that takes the address for a hint only */
@@ -65,11 +68,32 @@ static char *reserve_below(size_t bytes, uint64_t limit)
 	return MAP_FAILED;
 }
 
+/* A page below a multiple of `align`, a power of two: a part of something larger. */
+static char *reserve_aligned(size_t bytes, size_t align)
+{
+	char *at = host_mmap(NULL, bytes + align, PROT_NONE, RESERVE_FLAGS, -1, 0);
+	size_t below;
+
+	if (at == MAP_FAILED)
+		return at;
+	below = (align - ((uintptr_t)at + PAGE_BYTES) % align) % align;
+	if (below > 0)
+		syscall(SYS_munmap, at, below);
+	if (below < align)
+		syscall(SYS_munmap, at + below + bytes, align - below);
+	return at + below;
+}
+
 char *host_window_reserve(size_t bytes, uint64_t limit)
 {
-	size_t all = bytes + 2 * PAGE_BYTES;
-	char *at = host_mmap(NULL, all, PROT_NONE, RESERVE_FLAGS, -1, 0);
+	size_t all = bytes + 2 * PAGE_BYTES, align = PAGE_BYTES;
+	char *at;
 
+	while (align < bytes && align <= SIZE_MAX / 4)
+		align *= 2;
+	at = reserve_aligned(all, align);
+	if (at == MAP_FAILED)
+		at = host_mmap(NULL, all, PROT_NONE, RESERVE_FLAGS, -1, 0);
 	if (at != MAP_FAILED && (uint64_t)(uintptr_t)at + all > limit) {
 		syscall(SYS_munmap, at, all);
 		at = reserve_below(all, limit);
@@ -100,10 +124,24 @@ int host_window_show(char *at, size_t bytes, int fd, uint64_t offset, unsigned h
 
 int host_window_hide(char *at, size_t bytes)
 {
-	if (host_mmap(at, bytes, PROT_NONE, RESERVE_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED)
+	/* A program that has used up its mappings gets none, but may still forbid what whole mappings of it show. */
+	if (host_mmap(at, bytes, PROT_NONE, RESERVE_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED &&
+	    syscall(SYS_mprotect, at, bytes, PROT_NONE) < 0)
 		return -errno;
 	accept_accesses(at, bytes);
 	return 0;
+}
+
+int host_window_move(char *from, size_t bytes, char *to)
+{
+	/* The old place stays a mapping, though an empty one: a hole might be taken by another thread's mmap. */
+	long at = syscall(SYS_mremap, from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+	int err = errno;
+
+	if (at != -1)
+		return 0;
+	host_window_hide(to, bytes); /* it may have been unmapped before the call failed */
+	return -err;
 }
 
 /* ---- counting ---- */

@@ -60,7 +60,7 @@ static __thread struct {
 
 /* ---- what is not ours ---- */
 
-static void say_whose(uintptr_t at)
+ON_ALTERNATE_STACK static void say_whose(uintptr_t at)
 {
 	const struct task *task = acting_task();
 	struct window w;
@@ -77,7 +77,7 @@ static void say_whose(uintptr_t at)
 		return;
 }
 
-static void pass_on(int signo, siginfo_t *info, void *context)
+ON_ALTERNATE_STACK static void pass_on(int signo, siginfo_t *info, void *context)
 {
 	const struct sigaction *before = &host.before;
 	bool has_handler =
@@ -138,12 +138,12 @@ static void ask(void *arg)
 	q->err = window_resolve(q->task, q->addr, q->access, &q->fault);
 }
 
-static bool is_at_null(const siginfo_t *info)
+ON_ALTERNATE_STACK static bool is_at_null(const siginfo_t *info)
 {
 	return (uintptr_t)info->si_addr + UPTR_HOST_MIN < 2 * UPTR_HOST_MIN && info->si_code == SEGV_MAPERR;
 }
 
-static bool is_ours(const struct task *task, const siginfo_t *info)
+ON_ALTERNATE_STACK static bool is_ours(const struct task *task, const siginfo_t *info)
 {
 	const struct user_window *w = &task->process->window;
 
@@ -180,24 +180,34 @@ static bool resolve(void *arg, siginfo_t *info, void *context)
 	return true;
 }
 
+static bool adopt(void *arg, siginfo_t *info, void *context)
+{
+	const struct ksim_process *process = arg;
+
+	(void)info;
+	(void)context;
+	return process->adopt();
+}
+
 /*
  * Who acts on this thread; NULL: nobody. A thread that the program has made behind our back, in a program that is a
  * process as a whole, may touch its window before it makes its first call.
  */
-static struct task *whose(uintptr_t at)
+ON_ALTERNATE_STACK static struct task *whose(siginfo_t *info, void *context)
 {
 	struct task *task = acting_task();
 	struct window w;
 
-	if (task == NULL && window_find(at, &w) && w.process->adopt != NULL && w.process->adopt())
+	if (task == NULL && window_find((uintptr_t)info->si_addr, &w) && w.process->adopt != NULL &&
+	    stack_call_interrupted(adopt, w.process, info, context))
 		task = acting_task();
 	return task;
 }
 
-static void on_fault(int signo, siginfo_t *info, void *context)
+ON_ALTERNATE_STACK static void on_fault(int signo, siginfo_t *info, void *context)
 {
 	int saved = errno;
-	struct task *task = whose((uintptr_t)info->si_addr);
+	struct task *task = whose(info, context);
 
 	if (task == NULL || !is_ours(task, info) || !stack_call_interrupted(resolve, task, info, context)) {
 		if (info->si_code > 0)

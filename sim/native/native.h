@@ -14,6 +14,7 @@ struct place {
 	size_t bytes;           /* c */
 	size_t wanted;          /* c  bytes that were asked for, and perhaps refused */
 	uint8_t *shown;         /* w a  a byte a page: 0, or SHOWN and HOST_SHOW_* */
+	uint32_t *frames;       /* w  which frame, where one is shown */
 };
 
 /* w the notifier lock of the mm; r the registry's lock; c constant */

@@ -108,24 +108,21 @@ struct away {
 /* Call fn(stack) with that stack. */
 void native_stack_switch(struct away *stack, void (*fn)(struct away *)) __attribute__((visibility("hidden")));
 
-/* The address sanitizer has a view of what lies in stacks, which does not hold here. */
-#define UNWATCHED __attribute__((no_sanitize("address")))
-
-UNWATCHED static void copy_bytes(volatile char *to, const volatile char *from, size_t n)
+ON_ALTERNATE_STACK static void copy_bytes(volatile char *to, const volatile char *from, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		to[i] = from[i];
 }
 
-UNWATCHED static void work_away(struct away *away)
+ON_ALTERNATE_STACK static void work_away(struct away *away)
 {
 	copy_bytes(away->copy, away->home, away->used);
 	away->result = away->fn(away->arg, away->info, away->context);
 	copy_bytes(away->home, away->copy, away->used);
 }
 
-UNWATCHED bool stack_call_interrupted(bool (*fn)(void *arg, siginfo_t *info, void *context), void *arg, siginfo_t *info,
-                                      void *context)
+ON_ALTERNATE_STACK bool stack_call_interrupted(bool (*fn)(void *arg, siginfo_t *info, void *context), void *arg,
+                                               siginfo_t *info, void *context)
 {
 	const ucontext_t *uc = context;
 	uintptr_t start = (uintptr_t)uc->uc_stack.ss_sp;

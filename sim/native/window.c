@@ -18,6 +18,9 @@
  * needs four. A window for which that cannot be promised is not made: ENOMEM to who wanted the process. Pieces are counted from
  * above, two for each change, and counted truly when that has come to much.
  *
+ * A long run that is hidden is moved to a lot of the machine's, from where whoever shows its frames next takes it: see
+ * lot.c.
+ *
  * I1  a page is shown only as its page-table entry allows, and only the frame to which the entry leads
  * I2  when invalidate returns nothing of the range is shown, in no thread
  * I3  shown[] says what is shown, and [lo, hi) holds all of it
@@ -36,10 +39,12 @@
 #include "host/kmem.h"
 #include "host/memory.h"
 #include "host/window.h"
+#include "native/lot.h"
 #include "native/server.h"
 
 enum {
-	SHOWN = 8,           /* beside HOST_SHOW_* */
+	SHOWN = 8, /* beside HOST_SHOW_* */
+	SHOWN_RW = SHOWN | HOST_SHOW_READ | HOST_SHOW_WRITE,
 	PIECES_MIN = 16,     /* what each window may have, however much others have */
 	PIECES_RECOUNT = 512 /* below, to count costs more than to begin anew */
 };
@@ -51,6 +56,7 @@ enum {
 struct native {
 	pthread_mutex_t lock;
 	LIST_HEAD(, place) places; /* n  that no window has */
+	struct lot *lot;           /* c */
 };
 
 /* Of all machines: the limit is the host process's. */
@@ -58,7 +64,7 @@ static struct {
 	pthread_mutex_t lock;
 	LIST_HEAD(, window) windows;
 	uint64_t nwindows;
-	uint64_t pieces; /* a  of all windows */
+	uint64_t pieces; /* a  of all windows and lots */
 	uint64_t max;    /* c  after the first boot */
 } registry = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -79,8 +85,10 @@ static struct place *place_make(struct ctx *ctx, size_t bytes, bool exactly)
 	}
 	place->bytes = bytes;
 	place->shown = place->host != NULL ? host_reserve(bytes >> PAGE_SHIFT) : NULL;
-	if (place->shown != NULL)
+	place->frames = place->shown != NULL ? host_reserve((bytes >> PAGE_SHIFT) * sizeof(*place->frames)) : NULL;
+	if (place->frames != NULL)
 		return place;
+	host_release(place->shown, bytes >> PAGE_SHIFT);
 	if (place->host != NULL)
 		host_window_release(place->host, bytes);
 	kmem_free(ctx->env, place, sizeof(*place));
@@ -91,6 +99,7 @@ static void place_free(struct env *env, struct place *place)
 {
 	host_window_release(place->host, place->bytes);
 	host_release(place->shown, place->bytes >> PAGE_SHIFT);
+	host_release(place->frames, (place->bytes >> PAGE_SHIFT) * sizeof(*place->frames));
 	kmem_free(env, place, sizeof(*place));
 }
 
@@ -130,7 +139,24 @@ static void set_shown(struct window *w, size_t page, size_t n, unsigned how)
 		__atomic_store_n(&w->place->shown[i], (uint8_t)how, __ATOMIC_RELAXED);
 }
 
-/* Forget everything: the mappings are replaced by one, which the host never refuses for their number. */
+/* Long runs are not thrown away. */
+static void park_runs(struct window *w, size_t page, size_t n)
+{
+	const struct native *native = w->process->machine->native;
+	const uint32_t *frames = w->place->frames;
+	const uint8_t *shown = w->place->shown;
+	size_t run;
+
+	for (size_t i = page; i < page + n; i += run) {
+		for (run = 1; i + run < page + n && shown[i + run] == shown[i] && frames[i + run] == frames[i] + run;
+		     run++)
+			;
+		if (run >= LOT_RUN_MIN && shown[i] == SHOWN_RW)
+			lot_park(native->lot, w->place->host + (i << PAGE_SHIFT), run, (pfn_t){ frames[i] });
+	}
+}
+
+/* Forget everything, which the host does not refuse for the number of mappings: no mapping is cut. */
 static void window_clear(struct window *w)
 {
 	int err = 0;
@@ -145,8 +171,10 @@ static void window_clear(struct window *w)
 
 static void hide(struct window *w, size_t page, size_t n)
 {
-	int err = host_window_hide(w->place->host + (page << PAGE_SHIFT), n << PAGE_SHIFT);
+	int err;
 
+	park_runs(w, page, n);
+	err = host_window_hide(w->place->host + (page << PAGE_SHIFT), n << PAGE_SHIFT);
 	if (err < 0) {
 		window_clear(w);
 		return;
@@ -185,15 +213,19 @@ static void make_room(struct window *w)
 static void show(struct window *w, size_t page, size_t n, pfn_t pfn, unsigned how)
 {
 	const struct phys *phys = w->process->machine->kernel->env.phys;
-	int err;
+	const struct native *native = w->process->machine->native;
+	char *at = w->place->host + (page << PAGE_SHIFT);
+	int err = 0;
 
 	make_room(w);
-	err = host_window_show(w->place->host + (page << PAGE_SHIFT), n << PAGE_SHIFT, phys->fd, pfn.n << PAGE_SHIFT,
-	                       how & ~(unsigned)SHOWN);
+	if (n < LOT_RUN_MIN || how != SHOWN_RW || !lot_take(native->lot, at, n, pfn))
+		err = host_window_show(at, n << PAGE_SHIFT, phys->fd, pfn.n << PAGE_SHIFT, how & ~(unsigned)SHOWN);
 	if (err < 0) {
 		window_clear(w); /* what it showed of these pages before must go in any case */
 		return;
 	}
+	for (size_t i = 0; i < n; i++)
+		w->place->frames[page + i] = (uint32_t)(pfn.n + i);
 	set_shown(w, page, n, how);
 	count_pieces(w, w->pieces + 2);
 	if (w->lo == w->hi)
@@ -358,6 +390,11 @@ int native_boot(struct ksim_machine *m)
 	native = calloc(1, sizeof(*native));
 	if (native == NULL)
 		return -ENOMEM;
+	native->lot = lot_create(m->kernel->env.phys->nframes, &registry.pieces);
+	if (native->lot == NULL) {
+		free(native);
+		return -ENOMEM;
+	}
 	pthread_mutex_init(&native->lock, NULL);
 	LIST_INIT(&native->places);
 	m->native = native;
@@ -377,6 +414,7 @@ void native_halt(struct ksim_machine *m)
 		LIST_REMOVE(place, link);
 		place_free(&m->kernel->env, place);
 	}
+	lot_destroy(native->lot);
 	pthread_mutex_destroy(&native->lock);
 	free(native);
 	m->native = NULL;

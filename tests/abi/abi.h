@@ -8,9 +8,11 @@
  *
  * An addr_t is where a mapping lies: loads and stores go through ld8(), st8() and so on, and ubuf() makes it a buffer
  * for a call; faulted() tells it of a siginfo_t. Soft, the accesses are ksim's calls. Native, they are plain C, through
- * the pointer that the acting process has for the address: in a forked child another than in its parent. Other processes are functions that run in a child: they share nothing with the test but what they
- * inherit, so they speak by their exit code, by sockets and by shared mappings. Memory of the program itself is not a
- * channel: the host's child has a copy of it.
+ * the pointer that the acting process has for the address: in a forked child another than in its parent.
+ *
+ * Other processes are functions that run in a child: they share nothing with the test but what they inherit, so they
+ * speak by their exit code, by sockets and by shared mappings. Memory of the program itself is not a channel: the host's
+ * child has a copy of it.
  */
 #ifndef ABI_H
 #define ABI_H

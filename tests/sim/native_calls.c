@@ -78,12 +78,12 @@ TEST(native_calls, all_that_sendmsg_and_recvmsg_take_may_lie_in_the_window)
 		struct lot {
 			struct msghdr msg;
 			struct iovec iov[2];
+			int ends[2];
+			char text[16];
 			union {
 				struct cmsghdr header;
 				char bytes[CMSG_SPACE(sizeof(int))];
 			} control;
-			int ends[2];
-			char text[16];
 		} * out, *in;
 		struct cmsghdr *header;
 		int fd = native_file(1);

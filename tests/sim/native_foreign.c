@@ -91,7 +91,7 @@ static void store_wildly(void *arg)
 TEST(native_foreign, wild_store_goes_to_the_handler_that_was_there_before)
 {
 	EXPECT_EXITS(store_wildly, 7);
-	EXPECT_STREQ(outcome.text, "");
+	EXPECT_MSG(strstr(outcome.text, "ksim:") == NULL, "it said: %s", outcome.text);
 }
 
 static void repair(int signo, siginfo_t *info, void *context)
@@ -187,9 +187,10 @@ TEST(native_foreign, wild_store_without_a_handler_kills_the_program_as_without_k
 	/* It is the program's bug, not the simulated process's death. */
 	EXPECT_DIES(store_wildly_without_a_handler);
 	EXPECT_DIES(store_wildly_in_a_run);
-	EXPECT_STREQ(outcome.text, "");
+	EXPECT_MSG(strstr(outcome.text, "ksim:") == NULL, "it said: %s", outcome.text);
 }
 
+#if defined(__x86_64__) /* aarch64 ignores an address's highest bits */
 static void dereference_ksim_user(void *arg)
 {
 	struct ksim_process *p = boot_after(NULL);
@@ -198,6 +199,7 @@ static void dereference_ksim_user(void *arg)
 	ksim_as(p)
 		native_store(ksim_user(bed_map(1, RW, MAP_PRIVATE)));
 }
+#endif
 
 static void fault_after_halt(void *arg)
 {
@@ -216,9 +218,11 @@ static void fault_after_halt(void *arg)
 TEST(native_foreign, address_that_is_no_address_and_one_of_a_halted_machine_are_wild)
 {
 	/* ksim_user(): must not be dereferenced. */
+#if defined(__x86_64__)
 	EXPECT_DIES(dereference_ksim_user);
+#endif
 	EXPECT_DIES(fault_after_halt);
-	EXPECT_STREQ(outcome.text, "");
+	EXPECT_MSG(strstr(outcome.text, "ksim:") == NULL, "it said: %s", outcome.text);
 }
 
 /* ---- signals that are sent ---- */
@@ -343,7 +347,7 @@ TEST(native_foreign, touching_a_window_as_nobody_kills_the_program_and_says_why)
 	EXPECT_DIES(touch_as_nobody);
 	EXPECT_CONTAINS(outcome.text, "in the window of p (2), by a thread that acts as no process");
 	EXPECT_DIES(null_as_nobody);
-	EXPECT_STREQ(outcome.text, "");
+	EXPECT_MSG(strstr(outcome.text, "ksim:") == NULL, "it said: %s", outcome.text);
 }
 
 static void exit_9(int signo)

@@ -97,6 +97,9 @@ TEST(native_limits, window_is_as_large_as_asked_for)
 		p = bed_process(m, "p");
 		ksim_window(p, &window);
 		EXPECT_EQ(window.bytes, sizes[i]);
+		if ((sizes[i] & (sizes[i] - 1)) ==
+		    0) /* so tables have the same shape each time, for KSIM_FAIL's numbers */
+			EXPECT_EQ(window.user % sizes[i], 0);
 		child = ksim_process_fork(p, NULL);
 		REQUIRE(child != NULL);
 		ksim_window(child, &window);
@@ -107,9 +110,13 @@ TEST(native_limits, window_is_as_large_as_asked_for)
 
 TEST(native_limits, window_that_the_host_refuses_is_halved_until_it_fits)
 {
-	struct ksim_machine *m = boot(4 << 20, UINT64_C(1) << 46);
+	struct ksim_machine *m;
 	struct ksim_window window;
 
+#ifdef TESTS_EMULATED
+	SKIP("an emulator keeps a record of every page of a window");
+#endif
+	m = boot(4 << 20, UINT64_C(1) << 46);
 	REQUIRE(m != NULL);
 	for (int i = 0; i < 3; i++) {
 		struct ksim_process *p = bed_process(m, "p");

@@ -341,7 +341,7 @@ enum { MANY = 70 };
 
 static int map_many(void *arg)
 {
-	ksim_addr base = access_place(ksim_self(), 0x10000000);
+	ksim_addr base = access_place(ksim_self(), 0x1000000);
 	struct held *held = arg;
 
 	TRY(make_file(held));
@@ -366,7 +366,7 @@ TEST(sweep_memory, many_mappings_come_and_go)
 static int spread(void *arg)
 {
 	static const ksim_addr far[] = { 0x200000, 0x40000000, 0x8000000000, 0x7ff000000000 };
-	static const ksim_addr in_window[] = { 0x200000, 0x8000000, 0x18000000, 0x3f000000 };
+	static const ksim_addr in_window[] = { 0x200000, 0x800000, 0x1800000, 0x3e00000 };
 	static const off_t pages[] = { 70, 5000, 300000 };
 	struct held *held = arg;
 	ksim_addr places[4];

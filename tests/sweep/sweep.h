@@ -275,7 +275,8 @@ static inline void story_sweep(int (*tell)(int (*act)(void *)), int (*act)(void 
 				.config = { .ram_bytes = 4 << 20,
 				            .arch = arches[a],
 				            .commit = commits[c],
-				            .access = access_wanted() },
+				            .access = access_wanted(),
+				            .window_bytes = 64 << 20 },
 				.tell = tell,
 				.act = act,
 			};

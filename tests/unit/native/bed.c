@@ -143,16 +143,6 @@ int bed_file(int npages)
 	return fd;
 }
 
-int bed_load(const char *at)
-{
-	return *(const volatile char *)at;
-}
-
-void bed_store(char *at, char value)
-{
-	*(volatile char *)at = value;
-}
-
 /* ---- looking ---- */
 
 struct window *bed_window(const struct ksim_process *p)
