@@ -50,7 +50,7 @@ static int request(int sock, struct request request, int fd, size_t nfds)
 		msg.msg_control = &control;
 		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
 		for (size_t i = 0; i < nfds; i++)
-			memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)) + i * sizeof(int), &fd, sizeof(int));
+			memcpy(CMSG_DATA(&control.align) + i * sizeof(int), &fd, sizeof(int));
 	}
 	return sendmsg(sock, &msg, MSG_NOSIGNAL) == sizeof(request) ? 0 : -1;
 }

@@ -236,6 +236,8 @@ size_t ksim_leaks(struct ksim_machine *m, const struct ksim_process *owner, uint
 		look_at(&look, &owner->kernel->owner, mm, files, true);
 		look_at_children(&look, m->kernel, owner->kernel);
 	}
+	/* The last socket looked at may have lost all others who held it. */
+	ctx_drain(&look.ctx);
 	free(look.queued);
 	return look.found;
 }
