@@ -87,7 +87,7 @@ void lock_inverted(struct ctx *ctx, unsigned rank)
 }
 
 /* Of the thread sanitizer, where the program has it, whether this library was compiled with it or not. */
-void __tsan_init(void) __attribute__((weak));
+void __tsan_init(void) __attribute__((weak)); /* NOLINT(bugprone-reserved-identifier): its name */
 
 /* Whether a tool watches that must see the host's own locks. */
 static bool watched(void)

@@ -34,7 +34,7 @@
 /* Of the sanitizer, if it is there. */
 void AnnotateIgnoreReadsBegin(const char *file, int line) __attribute__((weak));
 void AnnotateIgnoreWritesBegin(const char *file, int line) __attribute__((weak));
-void __tsan_init(void) __attribute__((weak));
+void __tsan_init(void) __attribute__((weak)); /* NOLINT(bugprone-reserved-identifier): its name */
 
 struct request {
 	struct request *next;

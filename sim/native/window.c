@@ -337,7 +337,7 @@ static bool shows(const struct window *w, ksim_addr addr, enum access access)
  */
 static bool has_room_for_leaf(void)
 {
-	return __atomic_load_n(&registry.pieces, __ATOMIC_RELAXED) + 2 * PT_ENTRIES <= registry.max / 2;
+	return __atomic_load_n(&registry.pieces, __ATOMIC_RELAXED) + UINT64_C(2) * PT_ENTRIES <= registry.max / 2;
 }
 
 int window_resolve(struct task *task, ksim_addr addr, enum access access, struct fault *fault)

@@ -67,7 +67,7 @@ static inline int bed_load(const char *at)
 
 	/* A handler may look, and change things. */
 	__asm__ volatile("" : : : "memory");
-	value = *(const volatile char *)at;
+	value = *(const volatile unsigned char *)(const void *)at;
 	__asm__ volatile("" : : : "memory");
 	return value;
 }

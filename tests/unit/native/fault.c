@@ -231,7 +231,7 @@ static void load_without_a_mapping_left(void)
 	for (size_t i = 0; many != MAP_FAILED && i < npages; i += 2)
 		if (mprotect(many + i * PAGE, PAGE, PROT_READ) != 0) {
 			/* One more: what a split leaves. */
-			mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			(void)mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 			bed_load(at);
 			_exit(SURVIVED);
 		}
