@@ -11,6 +11,7 @@
 KSIM_BEGIN_DECLS
 
 struct ksim_machine;
+struct ksim_object_ops;
 struct ksim_process;
 
 /** When the pages of a memfd come to be. */
@@ -58,6 +59,14 @@ struct ksim_config {
 	 * of which was compiled with <ksim/posix.h>, else none; KSIM_NONE = none.
 	 */
 	unsigned stdio;
+	unsigned max_map_count; /**< mappings a process may have (vm.max_map_count); 0 = 65530 */
+	unsigned
+		huge_pages; /**< pages of 2 MiB in the pool for MAP_HUGETLB (vm.nr_hugepages); they are taken from RAM */
+	unsigned
+		transparent_huge; /**< 2 MiB mappings where alignment, size and frames allow: 0 = yes, KSIM_NONE = never */
+	unsigned memfd_noexec;    /**< vm.memfd_noexec: 0, 1 or 2 */
+	/** What memfds are made of, in the place of ksim's own: see <ksim/kernel/object.h>; NULL = ksim's own. */
+	const struct ksim_object_ops *memfd_ops;
 };
 
 KSIM_EXPORT struct ksim_machine *ksim_boot_sized(const struct ksim_config *config, size_t size);

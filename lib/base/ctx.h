@@ -15,9 +15,11 @@
 
 #include "ksim/types.h"
 
+struct creds;
 struct ctx;
 struct env;
 struct frame_cache;
+struct limits;
 struct mm;
 struct task;
 struct waiter;
@@ -82,16 +84,25 @@ struct ctx {
 	struct user_window window;   /* c  which plain pointers are user addresses */
 	struct drop *drops;          /* newest first */
 	struct frame_cache *frames;  /* of its task: free frames at hand; NULL: none */
+	const struct limits *limits; /* of its process; NULL: none, see limits.h */
+	const struct creds *creds;   /* of its process; NULL: the machine's, which may do all, see creds.h */
 	struct event_counts *counts; /* where its events are counted: its task's, or the machine's own */
 	const char *call;            /* name of the call under way; a string constant */
 	uint32_t *roused[4]; /* sleepers to be woken as soon as the locks for it are released: see host/wait.c */
 	unsigned nroused;
-	uint32_t held; /* lock ranks held, a bit each */
+	uint64_t raised; /* signals for the caller that its call has raised; bit n - 1 is signal n */
+	uint32_t held;   /* lock ranks held, a bit each */
 	bool draining;
 };
 
 /** Make a caller that is the machine itself. */
 void ctx_init(struct ctx *ctx, struct env *env, const char *call);
+
+/** A signal for the caller, which gets it when its call is done (SIGXFSZ, SIGPIPE). */
+static inline void ctx_raise(struct ctx *ctx, int signo)
+{
+	ctx->raised |= UINT64_C(1) << (signo - 1);
+}
 
 /** Queue a thing whose last reference has gone. Takes no lock and cannot fail. */
 static inline void ctx_drop(struct ctx *ctx, struct drop *drop, void (*destroy)(struct ctx *, struct drop *))

@@ -27,6 +27,20 @@ enum commit_policy {
 	COMMIT_ON_TOUCH,    /* sparse, as Linux */
 };
 
+/** What /proc/sys tells and sets. a each */
+struct sysctl {
+	uint32_t max_map_count;    /* vm.max_map_count */
+	uint32_t memfd_noexec;     /* vm.memfd_noexec: 0, 1, 2 */
+	uint32_t transparent_huge; /* 2 MiB mappings where they fit: 0 never, 1 always */
+	uint64_t nr_hugepages;     /* vm.nr_hugepages: pages of 2 MiB in the pool of MAP_HUGETLB */
+};
+
+/** As Linux boots. */
+static inline void sysctl_init(struct sysctl *sysctl)
+{
+	*sysctl = (struct sysctl){ .max_map_count = 65530, .transparent_huge = 1 };
+}
+
 struct event;
 
 /** What the laboratory may attach. */
@@ -93,6 +107,7 @@ struct env {
 	enum ksim_arch arch;       /* c  never KSIM_ARCH_HOST */
 	uint32_t fd_limit;         /* c  descriptors a process may have */
 	bool poison;               /* c  freed frames are filled with a pattern */
+	struct sysctl sysctl;      /* a */
 	bool ram_in_file;          /* c  RAM can be shown at further addresses of the host's */
 	uint64_t epoch;            /* a  raised by every mark; things remember it from their birth */
 	uint64_t zero_pfn;         /* c  a frame of zeros that private reads share; never written */

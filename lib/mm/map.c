@@ -84,7 +84,7 @@ int mm_unmap(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length)
 		return -EINVAL;
 	rwlock_write(ctx, &mm->map);
 	if (cuts_a_hole(mm, addr, end)) {
-		if (mm->vmas.count >= MM_VMAS_MAX || (spare = vma_alloc(ctx, mm)) == NULL ||
+		if (mm->vmas.count >= mm_vmas_max(mm) || (spare = vma_alloc(ctx, mm)) == NULL ||
 		    vma_reserve(ctx, mm, 1) < 0) {
 			err = -ENOMEM;
 			goto out;
@@ -172,6 +172,7 @@ static void fill(struct vma *vma, const struct mm_map *what, ksim_addr start, ui
 	vma->max_prot = max_prot;
 	vma->shared = what->shared;
 	vma->noreserve = what->noreserve;
+	vma->flags = what->flags;
 	vma->pgidx = what->object != NULL ? what->pgidx : start >> PAGE_SHIFT;
 	vma->object = what->object;
 	vma->backing = what->backing;
@@ -215,7 +216,7 @@ int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr 
 		goto undo;
 	err = -ENOMEM;
 	hole = is_exact(what) && cuts_a_hole(mm, start, start + what->length);
-	if (mm->vmas.count + hole >= MM_VMAS_MAX)
+	if (mm->vmas.count + hole >= mm_vmas_max(mm))
 		goto undo;
 	if (hole && (spare = vma_alloc(ctx, mm)) == NULL)
 		goto undo;
@@ -305,7 +306,7 @@ static int isolate(struct ctx *ctx, struct vma **vma, ksim_addr addr, ksim_addr 
 	unsigned more = ((*vma)->start < addr) + (end < (*vma)->end);
 	struct vma *low = *vma;
 
-	if (low->mm->vmas.count + more > MM_VMAS_MAX)
+	if (low->mm->vmas.count + more > mm_vmas_max(low->mm))
 		return -ENOMEM;
 	if (low->start < addr) {
 		*vma = take(spare);

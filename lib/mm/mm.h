@@ -16,8 +16,19 @@
 #define MM_MIN UINT64_C(0x10000)
 #define MM_MAX (PT_SPAN - PAGE_BYTES)
 #define MM_TOP UINT64_C(0x7ffff0000000)
-/** VMAs a process may have (Linux: vm.max_map_count). */
-#define MM_VMAS_MAX 65530
+/** What else there is to say of a VMA; two that differ in any are not merged. */
+enum vma_flag {
+	VMA_LOCKED = 1 << 0,        /* mlock, MAP_LOCKED */
+	VMA_LOCK_ON_FAULT = 1 << 1, /* MLOCK_ONFAULT: locked, with VMA_LOCKED */
+	VMA_DONTFORK = 1 << 2,      /* MADV_DONTFORK */
+	VMA_WIPEONFORK = 1 << 3,    /* MADV_WIPEONFORK */
+	VMA_GROWSDOWN = 1 << 4,     /* MAP_GROWSDOWN */
+	VMA_HUGETLB = 1 << 5,       /* MAP_HUGETLB: pages of 2 MiB from the pool */
+	VMA_HUGE = 1 << 6,          /* MADV_HUGEPAGE */
+	VMA_NOHUGE = 1 << 7,        /* MADV_NOHUGEPAGE */
+	VMA_SEQUENTIAL = 1 << 8,    /* MADV_SEQUENTIAL */
+	VMA_RANDOM = 1 << 9,        /* MADV_RANDOM */
+};
 
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 }; /* as PROT_READ, PROT_WRITE, PROT_EXEC */
 
@@ -37,6 +48,7 @@ struct vma {
 	uint8_t max_prot;        /* c  what mprotect may ever allow */
 	bool shared;             /* c  MAP_SHARED */
 	bool noreserve;          /* c  MAP_NORESERVE */
+	uint32_t flags;          /* m  enum vma_flag */
 	struct object *object;   /* c  our reference; NULL = private anonymous */
 	struct backing *backing; /* c  our reference to the open file; NULL = anonymous */
 	struct origin origin;    /* c  the call that made it */
@@ -96,7 +108,8 @@ struct mm_map {
 	uint8_t max_prot;
 	bool shared;
 	bool noreserve;
-	bool demote; /* writers denied: map without the right to write instead of -EPERM, if prot allows */
+	uint32_t flags; /* enum vma_flag */
+	bool demote;    /* writers denied: map without the right to write instead of -EPERM, if prot allows */
 	uint64_t pgidx;
 	struct object *object;   /* borrowed; NULL = private anonymous */
 	struct backing *backing; /* borrowed */

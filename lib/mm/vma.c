@@ -129,6 +129,7 @@ void vma_copy_content(struct vma *fresh, const struct vma *vma)
 	fresh->max_prot = vma->max_prot;
 	fresh->shared = vma->shared;
 	fresh->noreserve = vma->noreserve;
+	fresh->flags = vma->flags;
 	fresh->object = vma->object;
 	fresh->backing = vma->backing;
 	if (fresh->object != NULL)
@@ -166,7 +167,7 @@ static bool can_merge(const struct vma *low, const struct vma *high)
 {
 	return low != NULL && high != NULL && low->end == high->start && low->prot == high->prot &&
 	       low->max_prot == high->max_prot && low->shared == high->shared && low->noreserve == high->noreserve &&
-	       low->object == high->object && low->backing == high->backing &&
+	       low->flags == high->flags && low->object == high->object && low->backing == high->backing &&
 	       low->pgidx + vma_pages(low) == high->pgidx && low->origin.epoch == high->origin.epoch &&
 	       low->origin.owner == high->origin.owner;
 }

@@ -19,6 +19,12 @@ static inline uint64_t vma_pgidx(const struct vma *vma, ksim_addr addr)
 	return vma->pgidx + ((addr - vma->start) >> PAGE_SHIFT);
 }
 
+/** VMAs that the address space may have. */
+static inline size_t mm_vmas_max(const struct mm *mm)
+{
+	return __atomic_load_n(&mm->env->sysctl.max_map_count, __ATOMIC_RELAXED);
+}
+
 /** Whether it counts as a mapping that may write to its object. */
 static inline bool vma_is_writer(const struct vma *vma)
 {

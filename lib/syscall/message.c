@@ -127,7 +127,7 @@ static int name_given(const struct syscall_frame *frame, struct uptr name, int l
 
 long sys_sendto(const struct syscall_frame *frame)
 {
-	struct unix_msg msg = { .creds = frame->process->creds };
+	struct unix_msg msg = { .creds = process_unix_creds(frame->process) };
 	struct file *file;
 	struct uio uio;
 	long n = transfer_init(frame, &file, &uio);
@@ -190,7 +190,7 @@ static int check_iovlen(const struct abi_msghdr *header)
 
 static long send_message(const struct syscall_frame *frame, struct file *file)
 {
-	struct unix_msg msg = { .creds = frame->process->creds };
+	struct unix_msg msg = { .creds = process_unix_creds(frame->process) };
 	struct abi_msghdr header;
 	struct row row;
 	long n = header_in(frame->ctx, arg_pointer(frame, 1), &header);

@@ -38,22 +38,22 @@ long sys_gettid(const struct syscall_frame *frame)
 
 long sys_getuid(const struct syscall_frame *frame)
 {
-	return frame->process->creds.uid;
+	return creds_load(&frame->process->creds.uid);
 }
 
 long sys_geteuid(const struct syscall_frame *frame)
 {
-	return frame->process->creds.uid;
+	return creds_load(&frame->process->creds.euid);
 }
 
 long sys_getgid(const struct syscall_frame *frame)
 {
-	return frame->process->creds.gid;
+	return creds_load(&frame->process->creds.gid);
 }
 
 long sys_getegid(const struct syscall_frame *frame)
 {
-	return frame->process->creds.gid;
+	return creds_load(&frame->process->creds.egid);
 }
 
 /* ---- the end ---- */
@@ -139,12 +139,6 @@ long sys_rt_sigaction(const struct syscall_frame *frame)
 
 /* ---- limits ---- */
 
-enum {
-	LIMIT_NOFILE = 7,
-	LIMITS = 16,       /* RLIM_NLIMITS */
-	NR_OPEN = 1048576, /* fs.nr_open */
-};
-
 static struct abi_rlimit get_limit(const struct syscall_frame *frame, uint32_t resource)
 {
 	struct fdtable *files = frame->process->files;
@@ -178,7 +172,7 @@ long sys_getrlimit(const struct syscall_frame *frame)
 {
 	struct abi_rlimit limit;
 
-	if (arg_u32(frame, 0) >= LIMITS)
+	if (arg_u32(frame, 0) >= LIMIT_KINDS)
 		return -EINVAL;
 	limit = get_limit(frame, arg_u32(frame, 0));
 	return copy_out(frame->ctx, arg_pointer(frame, 1), &limit, sizeof(limit));
@@ -190,7 +184,7 @@ long sys_setrlimit(const struct syscall_frame *frame)
 
 	if (copy_in(frame->ctx, &limit, arg_pointer(frame, 1), sizeof(limit)) < 0)
 		return -EFAULT;
-	return arg_u32(frame, 0) >= LIMITS ? -EINVAL : set_limit(frame, arg_u32(frame, 0), &limit);
+	return arg_u32(frame, 0) >= LIMIT_KINDS ? -EINVAL : set_limit(frame, arg_u32(frame, 0), &limit);
 }
 
 long sys_prlimit64(const struct syscall_frame *frame)
@@ -204,7 +198,7 @@ long sys_prlimit64(const struct syscall_frame *frame)
 		return -EFAULT;
 	if (pid != 0 && pid != frame->process->owner.id)
 		return process_by_pid(frame->ctx, pid) != NULL ? -EPERM : -ESRCH;
-	if (resource >= LIMITS)
+	if (resource >= LIMIT_KINDS)
 		return -EINVAL;
 	old = get_limit(frame, resource);
 	if (!uptr_null(from))

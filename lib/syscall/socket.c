@@ -141,7 +141,7 @@ long sys_socketpair(const struct syscall_frame *frame)
 	err = check_family(arg_int(frame, 0), type);
 	if (err == 0)
 		err = unix_socketpair(frame->ctx, type & TYPE_BITS, arg_int(frame, 2), (uint32_t)type & TYPE_NONBLOCK,
-		                      frame->process->creds, pair);
+		                      process_unix_creds(frame->process), pair);
 	for (int i = 0; i < 2; i++) {
 		if (err == 0)
 			fd_install(frame->ctx, files, fds[i], pair[i]);
@@ -184,7 +184,7 @@ long sys_listen(const struct syscall_frame *frame)
 
 	if (err < 0)
 		return err;
-	err = unix_listen(frame->ctx, file, arg_int(frame, 1), frame->process->creds);
+	err = unix_listen(frame->ctx, file, arg_int(frame, 1), process_unix_creds(frame->process));
 	file_put(frame->ctx, file);
 	return err;
 }
@@ -202,7 +202,7 @@ static int connect_to(const struct syscall_frame *frame, struct file *file)
 	if (!unix_is_socket(file))
 		return -ENOTSOCK;
 	err = sockaddr_parse(raw, len, false, &addr);
-	return err < 0 ? err : unix_connect(frame->ctx, file, &addr, frame->process->creds);
+	return err < 0 ? err : unix_connect(frame->ctx, file, &addr, process_unix_creds(frame->process));
 }
 
 long sys_connect(const struct syscall_frame *frame)

@@ -53,6 +53,7 @@ int kernel_create(const struct kernel_config *config, const struct env_hooks *ho
 	env->poison = config->poison;
 	env->ram_in_file = config->ram_in_file;
 	profile_init(&env->profile, config->linux_release);
+	env->sysctl = config->sysctl;
 	owners_init(&env->owners);
 	owner_init(&env->owners, &env->self, 0, "machine");
 	wait_registry_init(&kernel->waits);

@@ -26,6 +26,19 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* What a process starts with that nobody has limited: of Linux's own limits those that mean something here. */
+static void limits_init(struct limits *limits, uint32_t fd_limit)
+{
+	for (unsigned i = 0; i < LIMIT_KINDS; i++)
+		limits->of[i] = (struct limit){ LIMIT_NONE, LIMIT_NONE };
+	limits->of[LIMIT_NOFILE] = (struct limit){ fd_limit, NR_OPEN };
+}
+
+struct unix_creds process_unix_creds(const struct process *p)
+{
+	return (struct unix_creds){ p->owner.id, creds_load(&p->creds.euid), creds_load(&p->creds.egid) };
+}
+
 static void init_members(struct ctx *ctx, struct process *p, struct kernel *kernel, uint32_t pid, const char *name)
 {
 	p->kernel = kernel;
@@ -38,7 +51,7 @@ static void init_members(struct ctx *ctx, struct process *p, struct kernel *kern
 	wait_queue_init(&p->child_ended);
 	mutex_init(&p->lock, RANK_PROCESS);
 	mutex_init(&p->signal_lock, RANK_SIGNAL);
-	p->creds.pid = pid;
+	limits_init(&p->limits, ctx->env->fd_limit);
 	p->call = ctx->call;
 	p->epoch = __atomic_load_n(&ctx->env->epoch, __ATOMIC_RELAXED);
 }
@@ -263,8 +276,10 @@ int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool
 	if (err < 0)
 		goto undo_mm;
 	copy_signals(ctx, p, parent);
-	p->creds.uid = parent->creds.uid;
-	p->creds.gid = parent->creds.gid;
+	mutex_lock(ctx, &parent->signal_lock);
+	p->creds = parent->creds;
+	p->limits = parent->limits;
+	mutex_unlock(ctx, &parent->signal_lock);
 	set_born(ctx, p);
 	charge(ctx, was);
 	fdtable_put(ctx, files);

@@ -8,12 +8,15 @@
 #ifndef TASK_PROCESS_H
 #define TASK_PROCESS_H
 
+#include "base/creds.h"
+#include "base/limits.h"
 #include "ipc/unix.h"
 #include "mm/mm.h"
 #include "phys/cache.h"
 #include "vfs/fdtable.h"
 
-#define SIGNALS 64 /* 1 to 64 */
+#define SIGNALS 64       /* 1 to 64 */
+#define NR_OPEN 1048576u /* fs.nr_open: the hard limit of RLIMIT_NOFILE */
 #define PID_MAX 4194304u
 
 /** A signal action; the handler is opaque here, sim calls it. */
@@ -60,7 +63,8 @@ struct process {
 	struct end end;                 /* p  valid from ENDING on */
 	struct sigact actions[SIGNALS]; /* s */
 	struct mutex signal_lock;       /* RANK_SIGNAL */
-	struct unix_creds creds;        /* c */
+	struct creds creds;             /* a  written under signal_lock */
+	struct limits limits;           /* a  written under signal_lock */
 	bool held_by_bench;             /* c  reaped by the bench's join or by halt, not by its parent */
 	const char *call;               /* c  that made it */
 	uint64_t epoch;                 /* c  and when */
@@ -94,6 +98,7 @@ struct kernel_config {
 	uint32_t fd_limit;
 	bool poison;
 	bool ram_in_file;
+	struct sysctl sysctl; /* at boot */
 };
 
 struct kernel {
@@ -151,6 +156,8 @@ static inline void kernel_ctx(struct kernel *kernel, struct ctx *ctx, const char
 int process_create(struct ctx *ctx, const char *name, struct process **out);
 /** A child of parent with a copy of its memory and its fd table. name NULL: the parent's. */
 int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool held_by_bench, struct process **out);
+/** What its peers are told of it. */
+struct unix_creds process_unix_creds(const struct process *process);
 /** The process of a pid, reaped ones not. NULL: none. */
 struct process *process_by_pid(struct ctx *ctx, uint32_t pid);
 

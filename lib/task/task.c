@@ -28,6 +28,8 @@ static void init_ctx(struct task *task)
 	ctx->waiter = &task->waiter;
 	ctx->user = &mm_user_ops;
 	ctx->window = p->window;
+	ctx->limits = &p->limits;
+	ctx->creds = &p->creds;
 }
 
 /* Number the task and put it on the list, if the process still lives. */

@@ -93,7 +93,7 @@ int ksim_socketpair_between(struct ksim_process *a, struct ksim_process *b, int 
 	if (err == 0)
 		err = party_begin(&pb, b, "socketpair_between");
 	if (err == 0)
-		err = pair_between(&pa, &pb, type, a->kernel->creds);
+		err = pair_between(&pa, &pb, type, process_unix_creds(a->kernel));
 	party_end(&pa, err == 0);
 	party_end(&pb, err == 0);
 	if (err < 0)

@@ -16,15 +16,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RAM_DEFAULT      (UINT64_C(64) << 20)
-#define RAM_MIN          (UINT64_C(64) << 10)
-#define RAM_MAX          (UINT64_C(1) << 44) /* pfns fit in 32 bits */
-#define FD_LIMIT_DEFAULT 1024u
-#define FD_LIMIT_MAX     1048576u
-#define TLB_DEFAULT      256u
-#define WINDOW_DEFAULT   (UINT64_C(1) << 30)
-#define WINDOW_MIN       (UINT64_C(1) << 20)
-#define WINDOW_MAX       (UINT64_C(1) << 46)
+#define RAM_DEFAULT       (UINT64_C(64) << 20)
+#define RAM_MIN           (UINT64_C(64) << 10)
+#define RAM_MAX           (UINT64_C(1) << 44) /* pfns fit in 32 bits */
+#define MAP_COUNT_DEFAULT 65530u
+#define HUGE_BYTES        (UINT64_C(2) << 20)
+#define FD_LIMIT_DEFAULT  1024u
+#define FD_LIMIT_MAX      1048576u
+#define TLB_DEFAULT       256u
+#define WINDOW_DEFAULT    (UINT64_C(1) << 30)
+#define WINDOW_MIN        (UINT64_C(1) << 20)
+#define WINDOW_MAX        (UINT64_C(1) << 46)
 
 void machine_abort(const char *format, ...)
 {
@@ -81,6 +83,8 @@ static int fill_defaults(struct ksim_config *c)
 {
 	if (c->ram_bytes == 0)
 		c->ram_bytes = RAM_DEFAULT;
+	if (c->max_map_count == 0)
+		c->max_map_count = MAP_COUNT_DEFAULT;
 	if (c->arch == KSIM_ARCH_HOST)
 		c->arch = machine_host_arch();
 	if (c->fd_limit == 0)
@@ -96,6 +100,10 @@ static int fill_defaults(struct ksim_config *c)
 	if (c->fd_limit > FD_LIMIT_MAX || (c->poison != 0 && c->poison != KSIM_NONE))
 		return -EINVAL;
 	if (c->tlb_entries < 16 || c->tlb_entries > 4096 || (c->tlb_entries & (c->tlb_entries - 1)) != 0)
+		return -EINVAL;
+	if ((c->transparent_huge != 0 && c->transparent_huge != KSIM_NONE) || c->memfd_noexec > 2)
+		return -EINVAL;
+	if (c->huge_pages > c->ram_bytes / HUGE_BYTES)
 		return -EINVAL;
 	return fill_access(c);
 }
@@ -244,6 +252,12 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 		.fd_limit = config->fd_limit,
 		.poison = config->poison != KSIM_NONE,
 		.ram_in_file = config->access == KSIM_ACCESS_NATIVE,
+		.sysctl = {
+			.max_map_count = config->max_map_count,
+			.memfd_noexec = config->memfd_noexec,
+			.transparent_huge = config->transparent_huge != KSIM_NONE,
+			.nr_hugepages = config->huge_pages,
+		},
 	};
 	struct ksim_machine *m = calloc(1, sizeof(*m));
 	struct env_hooks hooks = { .say = config->report, .say_arg = config->report_arg, .machine = m };

@@ -19,6 +19,7 @@ static inline void bed_open(struct bed *bed)
 	owners_init(&bed->env.owners);
 	owner_init(&bed->env.owners, &bed->env.self, 0, "machine");
 	profile_init(&bed->env.profile, 0);
+	sysctl_init(&bed->env.sysctl);
 	ctx_init(&bed->ctx, &bed->env, "test");
 }
 

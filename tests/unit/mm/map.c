@@ -361,6 +361,8 @@ TEST(mm_map, where_writers_are_not_denied_demote_changes_nothing)
 	on_both(demote_free_body);
 }
 
+enum { MM_VMAS_MAX = 65530 }; /* as Linux boots */
+
 /* One page in two, MM_VMAS_MAX of them. */
 static void fill_up(struct bed *b, struct mm *mm)
 {

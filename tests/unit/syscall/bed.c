@@ -38,6 +38,7 @@ void bed_open(struct bed *bed)
 		.poison = true,
 	};
 
+	sysctl_init(&config.sysctl);
 	memset(bed, 0, sizeof(*bed));
 	bed->abi = KSIM_ARCH_X86_64;
 	SETUP(kernel_create(&config, NULL, &bed->kernel) == 0);

@@ -127,6 +127,7 @@ static void bed_open(struct bed *b, enum ksim_arch arch)
 	struct kernel_config config = bed_config(arch);
 	struct env_hooks hooks = { .machine = b };
 
+	sysctl_init(&config.sysctl);
 	memset(b, 0, sizeof(*b));
 	SETUP(kernel_create(&config, &hooks, &b->kernel) == 0);
 	b->kernel->sim = sim;

@@ -49,7 +49,7 @@ static void contents_body(struct bed *b)
 	struct mm_map what = { .addr = BASE, .length = PAGE_BYTES, .fixed = true, .prot = 3, .max_prot = 7 };
 
 	SETUP(memfd_create_file(&b->ctx, "pool", 0, &memfd) == 0);
-	SETUP(unix_socketpair(&b->ctx, SOCK_STREAM, 0, 0, p->creds, pair) == 0);
+	SETUP(unix_socketpair(&b->ctx, SOCK_STREAM, 0, 0, process_unix_creds(p), pair) == 0);
 	SETUP(mm_map(&b->ctx, p->mm, &what, &at) == 0);
 	put_fd(b, p, memfd);
 	put_fd(b, p, pair[0]);

@@ -112,7 +112,7 @@ static void busy_body(struct bed *b)
 
 	map_a_file(parent, task, true);
 	store(task, BASE, "shared");
-	SETUP(unix_socketpair(&task->ctx, 1, 0, 0, parent->creds, pair) == 0);
+	SETUP(unix_socketpair(&task->ctx, 1, 0, 0, process_unix_creds(parent), pair) == 0);
 	for (int i = 0; i < 2; i++)
 		fd_install(&task->ctx, parent->files, fd_reserve(&task->ctx, parent->files, 0, false), pair[i]);
 	expect_sound(b);

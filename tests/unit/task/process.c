@@ -11,7 +11,7 @@ static void birth_body(struct bed *b)
 	EXPECT_EQ(a->owner.id, 2);
 	EXPECT_EQ(z->owner.id, 3);
 	EXPECT_STREQ(a->owner.name, "alice");
-	EXPECT_EQ(a->creds.pid, 2);
+	EXPECT_EQ(process_unix_creds(a).pid, 2);
 	EXPECT_EQ(process_state(a), PROCESS_ALIVE);
 	EXPECT(process_by_pid(&b->ctx, 2) == a);
 	EXPECT(a->mm != z->mm && a->files != z->files);
@@ -95,7 +95,7 @@ static void fork_body(struct bed *b)
 	EXPECT_STREQ(child->owner.name, "parent");
 	EXPECT(child->parent == parent);
 	EXPECT_EQ(child->creds.uid, 1000);
-	EXPECT_EQ(child->creds.pid, child->owner.id);
+	EXPECT_EQ(process_unix_creds(child).pid, child->owner.id);
 	same = fd_get(&b->ctx, child->files, 5);
 	EXPECT(same == file);
 	file_put(&b->ctx, same);

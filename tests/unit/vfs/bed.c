@@ -28,6 +28,7 @@ void bed_open(struct bed *bed, enum commit_policy commit)
 	owner_init(&bed->env.owners, &bed->env.self, 0, "machine");
 	owner_init(&bed->env.owners, &bed->child, 2, "child");
 	profile_init(&bed->env.profile, 0);
+	sysctl_init(&bed->env.sysctl);
 	bed->env.poison = true;
 	bed->env.commit = commit;
 	ctx_init(&bed->ctx, &bed->env, "test");
