@@ -86,7 +86,7 @@ static inline void *ubuf(addr_t addr)
 
 static inline addr_t faulted(const siginfo_t *info)
 {
-	return (addr_t)(uintptr_t)info->si_addr;
+	return ksim_addr_of(info->si_addr);
 }
 
 #define ABI_ACCESSORS(bits)                                            \
@@ -205,6 +205,9 @@ void fresh_path(char *path, size_t size);
 #else
 #define ABI_ACCESS KSIM_ACCESS_SOFT
 #endif
+
+/** What every machine shall be; NULL: see abi_ksim.c. */
+extern const struct ksim_config *abi_config;
 
 /** The machine of the running test, and the architecture that the environment asks for. */
 struct ksim_machine *abi_machine(void);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * ksim under the tests of Linux's promises: each test has a machine of its own, with sparse files as on Linux, and runs
- * inside a process called "abi" of it. The environment's ABI_ARCH (x86_64, aarch64) picks the simulated architecture;
- * without it, it is the host's. Built with -DABI_NATIVE, memory is touched through pointers into windows.
+ * inside a process called "abi" of it. Built with -DABI_NATIVE, memory is touched through pointers into windows.
+ *
+ * What the machine is otherwise: what abi_config says, if somebody has set it (library.c); else what the environment
+ * does, by ABI_ARCH (x86_64, aarch64), ABI_RELEASE (6006 is 6.6) and ABI_HUGE (no: no 2 MiB mappings unasked for).
  *
  * At the end of a test nothing that it made may be left: no fd, no mapping, no queued message; every validator is
  * content, and the kernel gives back all that it held.
@@ -15,6 +17,8 @@
 #include <valgrind/memcheck.h>
 #endif
 
+const struct ksim_config *abi_config;
+
 static struct ksim_machine *machine;
 static struct ksim_process *process;
 static int npaths;
@@ -26,7 +30,11 @@ struct ksim_machine *abi_machine(void)
 
 int linux_release(void)
 {
-	return 6018;
+	const char *release = getenv("ABI_RELEASE");
+
+	if (abi_config != NULL && abi_config->linux_release != 0)
+		return (int)abi_config->linux_release;
+	return release != NULL ? atoi(release) : 6018;
 }
 
 void fresh_path(char *path, size_t size)
@@ -92,13 +100,18 @@ enum ksim_arch abi_arch(void)
 
 static void at_start(void)
 {
-	struct ksim_config config = {
-		.ram_bytes = 64 << 20,
-		.arch = abi_arch(),
-		.commit = KSIM_COMMIT_ON_TOUCH,
-		.fd_limit = NFDS_LIMIT,
-		.access = ABI_ACCESS,
-	};
+	const char *huge = getenv("ABI_HUGE");
+	struct ksim_config config = { .arch = abi_arch() };
+
+	if (abi_config != NULL)
+		config = *abi_config;
+	else if (huge != NULL && strcmp(huge, "no") == 0)
+		config.transparent_huge = KSIM_NONE;
+	config.commit = KSIM_COMMIT_ON_TOUCH;
+	config.fd_limit = NFDS_LIMIT;
+	config.linux_release = (unsigned)linux_release();
+	if (config.access == KSIM_ACCESS_DEFAULT)
+		config.access = ABI_ACCESS;
 
 	npaths = 0;
 #if defined(ABI_NATIVE) && defined(HAVE_VALGRIND)

@@ -12,7 +12,7 @@
  *	}
  *
  * With -DHARNESS_CRITERION, harness.c + criterion.c and -lcriterion this is a Criterion suite, each test in a process
- * of its own. Without, with harness.c + plain.c, it is a program that needs libc alone: it runs all its tests in one
+ * of its own. Without, with harness.c + plain.c + main.c, it is a program that needs libc alone: it runs all its tests in one
  * process and prints TAP, `--list` lists them, `suite/name` (or a pattern, 'suite/' or 'wallet/empty*') runs some.
  *
  * At the end of every test's body, in both forms, the host's open fds are compared with those at its start, and the
@@ -122,6 +122,8 @@ void harness_criterion_run(const struct harness_test *test);
 	static void suite##_##name##_body(void)
 #else
 void harness_plain_add(struct harness_test *test);
+/** Run the tests that the arguments choose: the exit status of a program. Installs handlers for crashes. */
+int harness_main(int argc, char **argv);
 
 #define TEST(suite, name)                                                                         \
 	static void suite##_##name##_body(void);                                                  \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The plain form: a main() that runs tests in one process and prints TAP version 13.
+ * The plain form: runs tests in one process and prints TAP version 13. Its main() is in main.c, so that a program may
+ * have one of its own.
  *
  * Tests register themselves from constructors, in the order of the link line and of the file. Failures are printed
  * as `# file:line: what` as they happen, before the `not ok` of their test.
@@ -10,7 +11,7 @@
  * the exit status stays that of the crash. The handlers are installed once: a test may put its own in front and
  * must put back what it found.
  *
- * I1  only the process that main() started in prints: a forked child that crashes dies silently
+ * I1  only the process that harness_main() started in prints: a forked child that crashes dies silently
  * I2  exit status: 0 = every test that ran passed or was skipped, 1 = not, or nothing matched
  */
 #include "harness.h"
@@ -113,7 +114,7 @@ static bool run_and_print(const struct harness_test *test, int number)
 	return good;
 }
 
-int main(int argc, char **argv)
+int harness_main(int argc, char **argv)
 {
 	bool list = argc > 1 && strcmp(argv[1], "--list") == 0;
 	int nchosen = 0, nbad = 0, number = 0;
