@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace bench
@@ -35,6 +36,27 @@ struct Host {
 	static addr mmap(size_t length, int prot, int flags, int fd)
 	{
 		return static_cast<char *>(::mmap(nullptr, length, prot, flags, fd, 0));
+	}
+	static ssize_t pread(int fd, void *buf, size_t n, off_t offset)
+	{
+		return ::pread(fd, buf, n, offset);
+	}
+	static ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset)
+	{
+		return ::pwrite(fd, buf, n, offset);
+	}
+	/** A child that runs fn with arg and exits with 0. */
+	static pid_t fork(int (*fn)(void *), void *arg)
+	{
+		pid_t pid = ::fork();
+
+		if (pid == 0)
+			::_exit(fn(arg));
+		return pid;
+	}
+	static pid_t wait(pid_t pid, int *status)
+	{
+		return ::waitpid(pid, status, 0);
 	}
 	static bool mapped(addr p)
 	{
@@ -104,6 +126,22 @@ struct Ksim {
 	static addr mmap(size_t length, int prot, int flags, int fd)
 	{
 		return ksim_mmap(0, length, prot, flags, fd, 0);
+	}
+	static ssize_t pread(int fd, void *buf, size_t n, off_t offset)
+	{
+		return ksim_pread(fd, buf, n, offset);
+	}
+	static ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset)
+	{
+		return ksim_pwrite(fd, buf, n, offset);
+	}
+	static pid_t fork(int (*fn)(void *), void *arg)
+	{
+		return ksim_fork_into(fn, arg);
+	}
+	static pid_t wait(pid_t pid, int *status)
+	{
+		return ksim_waitpid(pid, status, 0);
 	}
 	static bool mapped(addr p)
 	{

@@ -12,7 +12,9 @@
 #include <ksim/machine.h>
 #include <ksim/mem.h>
 #include <ksim/nr.h>
+#include <ksim/path.h>
 #include <ksim/process.h>
+#include <ksim/signal.h>
 #include <ksim/socket.h>
 #include <ksim/types.h>
 

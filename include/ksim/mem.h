@@ -8,6 +8,7 @@
 #include <ksim/cpu.h>
 #include <ksim/machine.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 KSIM_BEGIN_DECLS
 
@@ -18,22 +19,27 @@ KSIM_BEGIN_DECLS
  * @param length  bytes, > 0; rounded up to a page
  * @param prot    PROT_READ, PROT_WRITE, PROT_EXEC or'ed, or PROT_NONE
  * @param flags   MAP_SHARED, MAP_SHARED_VALIDATE or MAP_PRIVATE, or'ed with MAP_ANONYMOUS, MAP_FIXED,
- *                MAP_FIXED_NOREPLACE, MAP_NORESERVE; the host's values
+ *                MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_POPULATE, MAP_LOCKED, MAP_GROWSDOWN (private anonymous memory
+ *                that a touch below it makes reach there), MAP_32BIT (x86_64: below 2 GiB), MAP_STACK; the host's values
  * @param fd      a descriptor of the acting process; ignored with MAP_ANONYMOUS
  * @param offset  bytes into the file, a multiple of 4096
  * @return the user address of the mapping, or KSIM_MAP_FAILED with errno:
  *   EACCES     the file is not open for reading; or shared and writable, and it is not open for writing
+ *   EAGAIN     more memory would be locked than RLIMIT_MEMLOCK allows
  *   EBADF      fd is no open descriptor
  *   EEXIST     MAP_FIXED_NOREPLACE, and something is mapped there
- *   EINVAL     length 0; offset or a fixed address not a multiple of 4096; neither shared nor private
+ *   EINVAL     length 0; offset or a fixed address not a multiple of 4096; neither shared nor private; MAP_GROWSDOWN that
+ *              is shared or of a file; MAP_HUGETLB of a file of small pages, or with a size that there is not
  *   ENODEV     the file cannot be mapped (a socket)
- *   ENOMEM     no room in the address space, too many mappings, or no memory for the kernel's own records
+ *   ENOMEM     no room in the address space, too many mappings, RLIMIT_AS, RLIMIT_DATA, or no memory for the kernel's
+ *              own records
  *   EOPNOTSUPP MAP_SHARED_VALIDATE with a flag that is not known
  *   EOVERFLOW  offset + length is too large
- *   EPERM      shared and writable, and the file is sealed with F_SEAL_WRITE; a fixed address below 64 KiB
+ *   EPERM      shared and writable, and the file is sealed with F_SEAL_WRITE; a fixed address below 64 KiB; MAP_LOCKED,
+ *              and RLIMIT_MEMLOCK is 0
  * Threads: any that acts as a process; does not block.
- * Linux: mmap(2). Deviations: a fixed address below 64 KiB is EPERM for everyone; MAP_LOCKED only brings the pages in,
- * as MAP_POPULATE does; MAP_GROWSDOWN and MAP_32BIT are EOPNOTSUPP; MAP_HUGETLB is EINVAL, as without huge pages.
+ * Linux: mmap(2). Deviations: a fixed address below 64 KiB is EPERM for everyone; MAP_DROPPABLE is EOPNOTSUPP; a native
+ * window lies above 2 GiB, so MAP_32BIT finds no room there (ENOMEM).
  */
 KSIM_EXPORT ksim_addr ksim_mmap(ksim_addr hint, size_t length, int prot, int flags, int fd, off_t offset);
 
@@ -49,18 +55,174 @@ KSIM_EXPORT ksim_addr ksim_mmap(ksim_addr hint, size_t length, int prot, int fla
 KSIM_EXPORT int ksim_munmap(ksim_addr addr, size_t length);
 
 /**
+ * Make a mapping larger or smaller, move it with its pages, or map shared pages once more.
+ *
+ * @param old         user address, a multiple of 4096
+ * @param old_length  bytes; rounded up to a page; 0 with a shared mapping: map its pages from `old` on once more
+ * @param length      bytes, > 0; rounded up to a page
+ * @param flags       MREMAP_MAYMOVE; with it MREMAP_FIXED and MREMAP_DONTUNMAP (the old range stays, without its pages)
+ * @param to          user address: where it must go with MREMAP_FIXED, replacing what is there; a hint with
+ *                    MREMAP_DONTUNMAP alone; else ignored
+ * @return the user address of the mapping, or KSIM_MAP_FAILED with errno:
+ *   EAGAIN  the mapping is locked, and more would be than RLIMIT_MEMLOCK allows
+ *   EFAULT  nothing is mapped at old; or what grows, or moves elsewhere, is not one mapping (several of them move
+ *           to a fixed place together, since 6.17, without a change of length)
+ *   EINVAL  a flag that is not known; an address that is not a multiple of 4096, or beyond user space; length 0, or larger
+ *           than user space; a private mapping with old_length 0; MREMAP_FIXED or MREMAP_DONTUNMAP without
+ *           MREMAP_MAYMOVE; MREMAP_DONTUNMAP with a change of length; the new range overlaps the old one
+ *   ENOMEM  it cannot grow in place, and may not move; no room; too many mappings, as there would be for a moment; RLIMIT_AS,
+ *           RLIMIT_DATA; no memory for the kernel's own records
+ *   EPERM   a fixed address below 64 KiB
+ * When it fails for a limit, what was mapped at a fixed address may be gone; and of several mappings the first may have been
+ * moved. Both are so on Linux.
+ * Threads: any that acts as a process. When it returns, no thread can touch the old range.
+ * Linux: mremap(2), of which `to` is the optional argument. Deviations: private anonymous memory that has been touched and
+ * moved can be joined with a neighbour, where Linux would keep two mappings.
+ */
+KSIM_EXPORT ksim_addr ksim_mremap(ksim_addr old, size_t old_length, size_t length, int flags, ksim_addr to);
+
+/**
+ * Move the end of the heap: what lies below is readable and writable, private and anonymous.
+ *
+ * @param end  user address, to the byte; memory is mapped to the end of its page
+ * @return 0, or -1 with errno ENOMEM: something else is mapped there, or within a page above; RLIMIT_DATA, RLIMIT_AS; no
+ * room; locked memory, as RLIMIT_MEMLOCK allows it; no memory for the kernel's own records. As libc's, it is content when the
+ * end could not be moved down: below the start of the heap, or where nothing of the heap is left to unmap
+ * Threads: any that acts as a process.
+ * Linux: brk(2). Deviations: a process begins with an empty heap at an address that is the same each time: that of a small
+ * program without randomisation, or the start of its window.
+ */
+KSIM_EXPORT int ksim_brk(ksim_addr end);
+/**
+ * Move the end of the heap by so many bytes, up or down.
+ *
+ * @return the user address where it was, or KSIM_MAP_FAILED with errno ENOMEM as ksim_brk()
+ * Threads: any that acts as a process; of two at once neither may know what it got. Linux: sbrk(3).
+ */
+KSIM_EXPORT ksim_addr ksim_sbrk(intptr_t increment);
+
+/**
  * Change the protection of a range.
  *
  * @param addr    user address, a multiple of 4096
  * @param length  bytes; rounded up to a page
- * @param prot    PROT_NONE, or PROT_READ, PROT_WRITE, PROT_EXEC or'ed
+ * @param prot    PROT_NONE, or PROT_READ, PROT_WRITE, PROT_EXEC or'ed; with PROT_GROWSDOWN the range begins where the mapping
+ *                does, which must be MAP_GROWSDOWN
  * @return 0, or -1 with errno; what lies before the offending page is changed then, as on Linux:
  *   EACCES  beyond what the file was opened for, or what its seals allow
- *   EINVAL  addr, or prot
- *   ENOMEM  a hole in the range, or too many mappings (then nothing may have changed)
+ *   EINVAL  addr, or prot; PROT_GROWSDOWN where nothing grows; PROT_GROWSUP, for nothing does so here
+ *   ENOMEM  a hole in the range, too many mappings, RLIMIT_DATA, or no memory for the kernel's own records
  * Threads: any that acts as a process. Linux: mprotect(2). Deviations: none known.
  */
 KSIM_EXPORT int ksim_mprotect(ksim_addr addr, size_t length, int prot);
+
+/**
+ * Say what is to be expected of a range of memory, or done with it.
+ *
+ * @param addr    user address, a multiple of 4096
+ * @param length  bytes; rounded up to a page
+ * @param advice  one of MADV_*:
+ *   NORMAL, RANDOM, SEQUENTIAL, WILLNEED, COLD, PAGEOUT, FREE, MERGEABLE, UNMERGEABLE, DONTDUMP, DODUMP
+ *                       kept where /proc shows it, and without effect: there is no swap, nothing is ever reclaimed
+ *   DONTNEED, DONTNEED_LOCKED
+ *                       the pages are gone from this mapping: private ones for good, others come from the file again
+ *   REMOVE              the pages are gone from the file, which has a hole there; also of shared anonymous memory
+ *   DONTFORK, DOFORK    whether a child has the range; WIPEONFORK, KEEPONFORK: whether it has what is in it
+ *   POPULATE_READ, POPULATE_WRITE
+ *                       bring the pages in as loads or stores would
+ *   HUGEPAGE, NOHUGEPAGE  whether pages of 2 MiB are wanted; COLLAPSE: make them now
+ *   GUARD_INSTALL, GUARD_REMOVE
+ *                       every access is SIGSEGV until it is removed again
+ * @return 0, or -1 with errno; where there is a hole, what lies on both sides has been dealt with:
+ *   EACCES  REMOVE of a mapping that is not shared, or may not be written
+ *   EAGAIN  no memory for the kernel's own records, or too many mappings
+ *   EFAULT  POPULATE_*: past the end of the file
+ *   EINVAL  addr, length or advice; DONTNEED, FREE, REMOVE, COLD, PAGEOUT or GUARD_INSTALL of locked memory; FREE,
+ *           WIPEONFORK of what is not private and anonymous; REMOVE of private anonymous memory; POPULATE_* against the
+ *           protection; COLLAPSE where no huge page is possible
+ *   ENOMEM  a hole in the range; POPULATE_*: no memory
+ *   EPERM   REMOVE of a sealed file
+ * Threads: any that acts as a process. What DONTNEED and its kin take away no thread can touch when it returns.
+ * Linux: madvise(2), 6.18. Deviations: HWPOISON and SOFT_OFFLINE are EINVAL, as where the kernel was built without them;
+ * a range with GUARD_INSTALL is seen as a mapping of its own in /proc.
+ */
+KSIM_EXPORT int ksim_madvise(ksim_addr addr, size_t length, int advice);
+
+/**
+ * Bring a file in step with what was written to its mappings, which it always is here.
+ *
+ * @param addr    user address, a multiple of 4096
+ * @param length  bytes; rounded up to a page
+ * @param flags   MS_SYNC or MS_ASYNC or neither, or'ed with MS_INVALIDATE
+ * @return 0, or -1 with errno: EBUSY (MS_INVALIDATE of locked memory); EINVAL (addr, flags); ENOMEM (a hole in the range)
+ * Threads: any that acts as a process; does not block. Linux: msync(2). Deviations: none known.
+ */
+KSIM_EXPORT int ksim_msync(ksim_addr addr, size_t length, int flags);
+
+/**
+ * Tell which pages are in memory: those that this process has mapped, and those that the file has, whoever made them.
+ *
+ * @param addr      user address, a multiple of 4096
+ * @param length    bytes; rounded up to a page
+ * @param resident  out: a byte a page, 1 or 0
+ * @return 0, or -1 with errno: EFAULT (resident); EINVAL (addr); ENOMEM (a hole in the range, or beyond user space; what
+ *   lies before it has been told)
+ * Threads: any that acts as a process. Linux: mincore(2). Deviations: none known.
+ */
+KSIM_EXPORT int ksim_mincore(ksim_addr addr, size_t length, unsigned char *resident);
+
+/**
+ * Lock memory: bring its pages in (with MLOCK_ONFAULT only those that are touched), and count them against
+ * RLIMIT_MEMLOCK. There is no swap that they would be kept from.
+ *
+ * @param addr    user address; rounded down to a page
+ * @param length  bytes; the end is rounded up to a page
+ * @param flags   0 or MLOCK_ONFAULT
+ * @return 0, or -1 with errno:
+ *   EAGAIN  no memory for a page
+ *   EINVAL  flags; addr + length overflows
+ *   ENOMEM  a hole in the range (what lies before it is locked); a page that cannot be had (PROT_NONE, or past the end of
+ *           the file; all is locked then); more than RLIMIT_MEMLOCK and not root; too many mappings
+ *   EPERM   RLIMIT_MEMLOCK is 0 and not root
+ * Locks do not nest, and are not inherited by a child. Threads: any that acts as a process.
+ * Linux: mlock(2). Deviations: none known.
+ */
+KSIM_EXPORT int ksim_mlock(ksim_addr addr, size_t length);
+KSIM_EXPORT int ksim_mlock2(ksim_addr addr, size_t length, unsigned flags);
+/** Take that back. 0, or -1 with errno: EINVAL (addr + length overflows); ENOMEM (a hole in the range; too many mappings) */
+KSIM_EXPORT int ksim_munlock(ksim_addr addr, size_t length);
+/**
+ * Lock all that is mapped now (MCL_CURRENT), or whatever will be mapped (MCL_FUTURE), or both; or'ed with MCL_ONFAULT.
+ * Pages that cannot be brought in are passed over.
+ * @return 0, or -1 with errno: EINVAL (flags); ENOMEM (more is mapped than RLIMIT_MEMLOCK, and not root); EPERM (as mlock)
+ * Linux: mlockall(2). Deviations: none known.
+ */
+KSIM_EXPORT int ksim_mlockall(int flags);
+/** Unlock everything, and what will be mapped too. 0 */
+KSIM_EXPORT int ksim_munlockall(void);
+
+/**
+ * Copy from another process's memory to the caller's, or back.
+ *
+ * @param pid      a process, or a thread of one; the caller's own is legal
+ * @param local    buffers of the caller
+ * @param remote   buffers of the other: iov_base is a user address of its, or a pointer into its window; nothing else of
+ *                 the program's memory belongs to it
+ * @param nlocal, nremote  at most 1024 each
+ * @param flags    0
+ * @return bytes copied, fewer than asked for if a buffer on either side cannot be accessed; or -1 with errno:
+ *   EFAULT  nothing could be copied; or local or remote themselves cannot be read
+ *   EINVAL  flags; too many buffers, or a length that is negative
+ *   ENOMEM  no memory for the kernel's own records
+ *   EPERM   the other is another user's, and the caller is not root
+ *   ESRCH   there is no such process, or it has ended
+ * Threads: any that acts as a process. Linux: process_vm_readv(2). Deviations: a process that has changed its user may be
+ * read by that user, whatever prctl(PR_SET_DUMPABLE) would say.
+ */
+KSIM_EXPORT ssize_t ksim_process_vm_readv(pid_t pid, const struct iovec *local, unsigned long nlocal,
+                                          const struct iovec *remote, unsigned long nremote, unsigned long flags);
+KSIM_EXPORT ssize_t ksim_process_vm_writev(pid_t pid, const struct iovec *local, unsigned long nlocal,
+                                           const struct iovec *remote, unsigned long nremote, unsigned long flags);
 
 /**
  * Make a user address usable as a buffer, iov_base, name or control buffer of any libc-shaped call. The result must

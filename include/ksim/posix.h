@@ -31,16 +31,16 @@
  * machines of its own; where the program is a process they join it with their first call, or their first access to its
  * memory.
  *
- * Signals. sigaction, signal and raise are the process's; kill reaches the calling process only (others: ENOSYS). The
- * mask is the host thread's own, where SIGSEGV and SIGBUS of a native machine are kept as other signals, so that a
- * window still works where they are blocked. In a program that got its machine without asking, signals that faults do
- * not raise are also the host's: its handler for SIGINT, SIGALRM or SIGCHLD is called as always.
+ * Signals. Actions, masks and signals are the process's; kill reaches simulated processes only. In a program that got its
+ * machine without asking, the actions of signals that faults do not raise, and the mask, are also the host's: its handler
+ * for SIGINT, SIGALRM or SIGCHLD is called as always, also for what the host sends.
  *
  * exit(3), and the return from main, are libc's; _exit and _Exit end the process. fork and vfork cannot return twice
  * in one program: they print a sentence and abort where they are called by a process (ksim_fork_into() is what there
  * is). Calls on descriptors or mapped memory that are not implemented, and would reach the host's of the same number
  * or address, give ENOSYS to a process: those listed last below. What is not listed stays libc's, and the host's:
- * paths (stat, mkdir, rename), stdio and fdopen, dlopen, exec.
+ * stdio and fdopen, dlopen, exec; and what libc makes of paths by calls of its own: fopen, opendir and readdir (a
+ * process lists a directory by getdents64), remove, mkstemp, realpath.
  *
  * syscall(2) takes the host's numbers: what is implemented is ksim's, fork and its kin abort, the rest is the host's.
  */
@@ -68,19 +68,25 @@
 #pragma push_macro("_DYNAMIC_STACK_SIZE_SOURCE")
 #undef _GNU_SOURCE
 #define _GNU_SOURCE 1
+#include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -125,6 +131,16 @@ KSIM_POSIX_NAME_(read)
 KSIM_POSIX_NAME_(write)
 KSIM_POSIX_NAME_(pread)
 KSIM_POSIX_NAME_(pwrite)
+KSIM_POSIX_NAME_(readv)
+KSIM_POSIX_NAME_(writev)
+KSIM_POSIX_NAME_(preadv)
+KSIM_POSIX_NAME_(pwritev)
+KSIM_POSIX_NAME_(preadv2)
+KSIM_POSIX_NAME_(pwritev2)
+KSIM_POSIX_NAME_(copy_file_range)
+KSIM_POSIX_NAME_(sendfile)
+KSIM_POSIX_NAME_(fsync)
+KSIM_POSIX_NAME_(fdatasync)
 KSIM_POSIX_NAME_(close)
 KSIM_POSIX_NAME_(lseek)
 KSIM_POSIX_NAME_(fstat)
@@ -135,20 +151,75 @@ KSIM_POSIX_NAME_(dup)
 KSIM_POSIX_NAME_(dup2)
 KSIM_POSIX_NAME_(dup3)
 KSIM_POSIX_NAME_(fcntl)
-KSIM_POSIX_NAME_(open)
-KSIM_POSIX_NAME_(openat)
-KSIM_POSIX_NAME_(creat)
-KSIM_POSIX_NAME_(unlink)
-KSIM_POSIX_NAME_(unlinkat)
 KSIM_POSIX_NAME_(memfd_create)
 KSIM_POSIX_NAME_(getrlimit)
 KSIM_POSIX_NAME_(setrlimit)
 KSIM_POSIX_NAME_(prlimit)
 
+/* Paths. */
+KSIM_POSIX_NAME_(open)
+KSIM_POSIX_NAME_(openat)
+KSIM_POSIX_NAME_(creat)
+KSIM_POSIX_NAME_(shm_open)
+KSIM_POSIX_NAME_(shm_unlink)
+KSIM_POSIX_NAME_(unlink)
+KSIM_POSIX_NAME_(unlinkat)
+KSIM_POSIX_NAME_(mkdir)
+KSIM_POSIX_NAME_(mkdirat)
+KSIM_POSIX_NAME_(rmdir)
+KSIM_POSIX_NAME_(link)
+KSIM_POSIX_NAME_(linkat)
+KSIM_POSIX_NAME_(symlink)
+KSIM_POSIX_NAME_(symlinkat)
+KSIM_POSIX_NAME_(readlink)
+KSIM_POSIX_NAME_(readlinkat)
+KSIM_POSIX_NAME_(rename)
+KSIM_POSIX_NAME_(renameat)
+KSIM_POSIX_NAME_(renameat2)
+KSIM_POSIX_NAME_(mknod)
+KSIM_POSIX_NAME_(mknodat)
+KSIM_POSIX_NAME_(stat)
+KSIM_POSIX_NAME_(lstat)
+KSIM_POSIX_NAME_(fstatat)
+KSIM_POSIX_NAME_(statx)
+KSIM_POSIX_NAME_(statfs)
+KSIM_POSIX_NAME_(fstatfs)
+KSIM_POSIX_NAME_(getdents64)
+KSIM_POSIX_NAME_(access)
+KSIM_POSIX_NAME_(faccessat)
+KSIM_POSIX_NAME_(chdir)
+KSIM_POSIX_NAME_(fchdir)
+KSIM_POSIX_NAME_(getcwd)
+KSIM_POSIX_NAME_(umask)
+KSIM_POSIX_NAME_(chmod)
+KSIM_POSIX_NAME_(fchmod)
+KSIM_POSIX_NAME_(fchmodat)
+KSIM_POSIX_NAME_(chown)
+KSIM_POSIX_NAME_(lchown)
+KSIM_POSIX_NAME_(fchown)
+KSIM_POSIX_NAME_(fchownat)
+KSIM_POSIX_NAME_(utimensat)
+KSIM_POSIX_NAME_(futimens)
+KSIM_POSIX_NAME_(truncate)
+
 /* Memory. */
 KSIM_POSIX_NAME_(mmap)
 KSIM_POSIX_NAME_(munmap)
 KSIM_POSIX_NAME_(mprotect)
+KSIM_POSIX_NAME_(mremap)
+KSIM_POSIX_NAME_(brk)
+KSIM_POSIX_NAME_(sbrk)
+KSIM_POSIX_NAME_(madvise)
+KSIM_POSIX_NAME_(posix_madvise)
+KSIM_POSIX_NAME_(msync)
+KSIM_POSIX_NAME_(mincore)
+KSIM_POSIX_NAME_(mlock)
+KSIM_POSIX_NAME_(mlock2)
+KSIM_POSIX_NAME_(munlock)
+KSIM_POSIX_NAME_(mlockall)
+KSIM_POSIX_NAME_(munlockall)
+KSIM_POSIX_NAME_(process_vm_readv)
+KSIM_POSIX_NAME_(process_vm_writev)
 
 /* Sockets. */
 KSIM_POSIX_NAME_(socket)
@@ -177,6 +248,20 @@ KSIM_POSIX_NAME_(getuid)
 KSIM_POSIX_NAME_(geteuid)
 KSIM_POSIX_NAME_(getgid)
 KSIM_POSIX_NAME_(getegid)
+KSIM_POSIX_NAME_(getresuid)
+KSIM_POSIX_NAME_(getresgid)
+KSIM_POSIX_NAME_(setuid)
+KSIM_POSIX_NAME_(setgid)
+KSIM_POSIX_NAME_(seteuid)
+KSIM_POSIX_NAME_(setegid)
+KSIM_POSIX_NAME_(setreuid)
+KSIM_POSIX_NAME_(setregid)
+KSIM_POSIX_NAME_(setresuid)
+KSIM_POSIX_NAME_(setresgid)
+KSIM_POSIX_NAME_(setfsuid)
+KSIM_POSIX_NAME_(setfsgid)
+KSIM_POSIX_NAME_(getgroups)
+KSIM_POSIX_NAME_(setgroups)
 KSIM_POSIX_NAME_(_exit)
 KSIM_POSIX_NAME_(_Exit)
 KSIM_POSIX_NAME_(wait)
@@ -192,12 +277,31 @@ KSIM_POSIX_NAME_(raise)
 KSIM_POSIX_NAME_(kill)
 KSIM_POSIX_NAME_(sigprocmask)
 KSIM_POSIX_NAME_(pthread_sigmask)
+KSIM_POSIX_NAME_(sigpending)
+KSIM_POSIX_NAME_(sigsuspend)
+KSIM_POSIX_NAME_(pause)
+KSIM_POSIX_NAME_(sigtimedwait)
+KSIM_POSIX_NAME_(sigwaitinfo)
+KSIM_POSIX_NAME_(sigwait)
+KSIM_POSIX_NAME_(sigaltstack)
+KSIM_POSIX_NAME_(tgkill)
+KSIM_POSIX_NAME_(killpg)
+KSIM_POSIX_NAME_(sigqueue)
+KSIM_POSIX_NAME_(waitid)
+KSIM_POSIX_NAME_(getpgrp)
+KSIM_POSIX_NAME_(getpgid)
+KSIM_POSIX_NAME_(setpgid)
 KSIM_POSIX_NAME_(syscall)
 
 /* The names of large files, which glibc has beside the plain ones. */
 #ifdef __GLIBC__
 KSIM_POSIX_ALSO_(pread64, pread)
 KSIM_POSIX_ALSO_(pwrite64, pwrite)
+KSIM_POSIX_ALSO_(preadv64, preadv)
+KSIM_POSIX_ALSO_(pwritev64, pwritev)
+KSIM_POSIX_ALSO_(preadv64v2, preadv2)
+KSIM_POSIX_ALSO_(pwritev64v2, pwritev2)
+KSIM_POSIX_ALSO_(sendfile64, sendfile)
 KSIM_POSIX_ALSO_(lseek64, lseek)
 KSIM_POSIX_ALSO_(fstat64, fstat)
 KSIM_POSIX_ALSO_(ftruncate64, ftruncate)
@@ -207,6 +311,12 @@ KSIM_POSIX_ALSO_(fcntl64, fcntl)
 KSIM_POSIX_ALSO_(open64, open)
 KSIM_POSIX_ALSO_(openat64, openat)
 KSIM_POSIX_ALSO_(creat64, creat)
+KSIM_POSIX_ALSO_(stat64, stat)
+KSIM_POSIX_ALSO_(lstat64, lstat)
+KSIM_POSIX_ALSO_(fstatat64, fstatat)
+KSIM_POSIX_ALSO_(statfs64, statfs)
+KSIM_POSIX_ALSO_(fstatfs64, fstatfs)
+KSIM_POSIX_ALSO_(truncate64, truncate)
 KSIM_POSIX_ALSO_(getrlimit64, getrlimit)
 KSIM_POSIX_ALSO_(setrlimit64, setrlimit)
 KSIM_POSIX_ALSO_(prlimit64, prlimit)
@@ -214,8 +324,6 @@ KSIM_POSIX_ALSO_(mmap64, mmap)
 #endif
 
 /* Not implemented, and ENOSYS for a process. */
-KSIM_POSIX_REFUSED_(readv)
-KSIM_POSIX_REFUSED_(writev)
 KSIM_POSIX_REFUSED_(pipe)
 KSIM_POSIX_REFUSED_(pipe2)
 KSIM_POSIX_REFUSED_(poll)
@@ -230,10 +338,6 @@ KSIM_POSIX_REFUSED_(eventfd)
 KSIM_POSIX_REFUSED_(timerfd_create)
 KSIM_POSIX_REFUSED_(signalfd)
 KSIM_POSIX_REFUSED_(setsockopt)
-KSIM_POSIX_REFUSED_(mremap)
-KSIM_POSIX_REFUSED_(madvise)
-KSIM_POSIX_REFUSED_(msync)
-KSIM_POSIX_REFUSED_(mincore)
 
 #pragma GCC diagnostic pop
 

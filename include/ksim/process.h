@@ -10,10 +10,9 @@
 #define KSIM_PROCESS_H
 
 #include <ksim/machine.h>
-#include <signal.h>
+#include <ksim/signal.h>
 #include <sys/types.h>
-
-struct sigaction;
+#include <sys/wait.h>
 
 KSIM_BEGIN_DECLS
 
@@ -136,34 +135,66 @@ KSIM_EXPORT pid_t ksim_fork_into(int (*fn)(void *), void *arg);
 /** _exit(2): the acting process ends; lands in the innermost ksim_run or thread start. */
 KSIM_EXPORT __attribute__((noreturn)) void ksim_exit(int code);
 
-/** wait(2), waitpid(2): children made by ksim_fork_into and ksim_process_fork. ECHILD, EINTR, EINVAL, EDEADLK. */
+/**
+ * wait(2), waitpid(2), waitid(2): children made by ksim_fork_into and ksim_process_fork. ECHILD, EFAULT, EINTR, EINVAL,
+ * EDEADLK. Deviations: no child is ever stopped or continued.
+ */
 KSIM_EXPORT pid_t ksim_wait(int *status);
 KSIM_EXPORT pid_t ksim_waitpid(pid_t pid, int *status, int options);
+#if defined(_POSIX_C_SOURCE) && _POSIX_C_SOURCE >= 200809L
+KSIM_EXPORT int ksim_waitid(idtype_t type, id_t id, siginfo_t *info, int options);
+#endif
 
 KSIM_EXPORT pid_t ksim_getpid(void);
 KSIM_EXPORT pid_t ksim_getppid(void);
 KSIM_EXPORT pid_t ksim_gettid(void);
-/** Everybody here is root, 0, and may do what root may. */
+/**
+ * getpgrp(2), setpgid(2): groups of processes, to which kill and wait may speak. A process that the bench creates is a group
+ * of its own, a child is in its parent's. EINVAL (negative), EPERM (no such group), ESRCH (no such process; not the caller's
+ * child). Deviations: no sessions, no terminals.
+ */
+KSIM_EXPORT pid_t ksim_getpgrp(void);
+KSIM_EXPORT pid_t ksim_getpgid(pid_t pid);
+KSIM_EXPORT int ksim_setpgid(pid_t pid, pid_t group);
+/**
+ * Who the acting process is: users and groups as on Linux, 0 and without further groups to begin with; a child has what its
+ * parent has. Whose effective user is 0 may do what root may.
+ */
 KSIM_EXPORT uid_t ksim_getuid(void);
 KSIM_EXPORT uid_t ksim_geteuid(void);
 KSIM_EXPORT gid_t ksim_getgid(void);
 KSIM_EXPORT gid_t ksim_getegid(void);
-
+/** @return 0, or -1 with errno EFAULT */
+KSIM_EXPORT int ksim_getresuid(uid_t *real, uid_t *effective, uid_t *saved);
+KSIM_EXPORT int ksim_getresgid(gid_t *real, gid_t *effective, gid_t *saved);
 /**
- * sigaction(2) of the acting process, with the host's struct. Faults on simulated memory raise SIGSEGV and SIGBUS:
- * the handler runs on the thread that faulted, with si_addr the user address as a pointer that must not be
- * dereferenced, and a NULL context. On a machine with native access si_addr is the process's pointer to it, and after an
- * access by a pointer the context is the host's. It may return (the access is retried), map memory, or jump away.
- *
- * @return 0, or -1 with errno EFAULT (act, old), EINVAL (no such signal; SIGKILL or SIGSTOP to be set)
- * Linux: sigaction(2). Deviations: only faults raise signals. Which signals are blocked is the host thread's mask,
- * so that siglongjmp out of a handler with a saved mask unblocks the signal, and longjmp does not, as on Linux.
- * Where access is native, SIGRTMAX - 3 and SIGRTMAX - 2 stand in that mask for SIGSEGV and SIGBUS: if the host's SIGSEGV
- * were blocked, the next access to a page that is not shown yet would end the program. So do not block it yourself.
- * A handler that jumps out of a ksim_run() or a ksim_as leaves the thread acting as the process, until ksim_leave() or
- * the end of a block around it.
+ * Change them. -1 stands for what is to stay, where there are several.
+ * @return 0, or -1 with errno EINVAL (-1, where there is but one), EPERM (not privileged, and no id that it may take)
+ * Linux: setuid(2), setreuid(2), setresuid(2). As libc's: all threads of the process change at once.
+ * Deviations: no capabilities but those of the effective user 0.
  */
-KSIM_EXPORT int ksim_sigaction(int signo, const struct sigaction *act, struct sigaction *old);
+KSIM_EXPORT int ksim_setuid(uid_t uid);
+KSIM_EXPORT int ksim_setgid(gid_t gid);
+KSIM_EXPORT int ksim_setreuid(uid_t real, uid_t effective);
+KSIM_EXPORT int ksim_setregid(gid_t real, gid_t effective);
+KSIM_EXPORT int ksim_setresuid(uid_t real, uid_t effective, uid_t saved);
+KSIM_EXPORT int ksim_setresgid(gid_t real, gid_t effective, gid_t saved);
+/** seteuid(3), setegid(3): the effective one alone. EINVAL, EPERM. */
+KSIM_EXPORT int ksim_seteuid(uid_t effective);
+KSIM_EXPORT int ksim_setegid(gid_t effective);
+/** Whom file permissions are checked for. @return the former, whether it has been changed or not. setfsuid(2) */
+KSIM_EXPORT int ksim_setfsuid(uid_t uid);
+KSIM_EXPORT int ksim_setfsgid(gid_t gid);
+/**
+ * Further groups, in ascending order. size 0: only how many there are.
+ * @return how many, or -1 with errno EFAULT, EINVAL (size is negative, or too small)
+ */
+KSIM_EXPORT int ksim_getgroups(int size, gid_t groups[]);
+/**
+ * @return 0, or -1 with errno EFAULT; EINVAL (size above 65536, a group of -1); EPERM (not privileged); ENOMEM (size above
+ * 32: a deviation)
+ */
+KSIM_EXPORT int ksim_setgroups(size_t size, const gid_t groups[]);
 
 /**
  * A system call of the simulated architecture by its number: six arguments in the kernel's own ABI, numbers, flag

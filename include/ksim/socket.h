@@ -40,11 +40,14 @@ KSIM_EXPORT int ksim_socketpair(int domain, int type, int protocol, int fds[2]);
  *
  * @param addr  struct sockaddr_un: a path up to its NUL or to len; abstract when its first byte is NUL
  * @param len   bytes; of the family alone: a free abstract name is chosen
+ * A path becomes a file (S_IFSOCK) of the machine's tree, see <ksim/path.h>, with mode 0777 less umask; connect finds
+ * it by any path that leads to it and needs permission to write to it.
+ *
  * @return 0, or -1 with errno:
+ *   EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR  the path's directory is not there, or may not be written to
  *   EADDRINUSE  the name is taken; a path stays so until it is unlinked
  *   EINVAL      the socket has a name; family or len
- * Linux: bind(2), unix(7). Deviations: paths are plain strings, compared as bytes; there are no directories, so a path
- * is never ENOENT, EACCES or ENOTDIR.
+ * Linux: bind(2), unix(7). Deviations: none known.
  */
 KSIM_EXPORT int ksim_bind(int fd, const struct sockaddr *addr, socklen_t len);
 
@@ -76,12 +79,13 @@ KSIM_EXPORT int ksim_accept4(int fd, struct sockaddr *addr, socklen_t *len, int 
  * backlog is full.
  *
  * @return 0, or -1 with errno:
+ *   EACCES        the socket's file may not be written to, or a directory on the way not searched
  *   EAGAIN        the backlog is full, and fd does not block
- *   ECONNREFUSED  nobody listens there; a path that a closed socket has left
+ *   ECONNREFUSED  nobody listens there; a path that a closed socket has left, or of another kind of file
  *   EDEADLK
  *   EINVAL        family or len; fd listens
  *   EISCONN       connected already
- *   ENOENT        no socket has that path
+ *   ENOENT, ENOTDIR, ELOOP  the path leads nowhere
  * Linux: connect(2). Deviations: none known.
  */
 KSIM_EXPORT int ksim_connect(int fd, const struct sockaddr *addr, socklen_t len);
@@ -114,7 +118,7 @@ KSIM_EXPORT int ksim_shutdown(int fd, int how);
  *   EPIPE       a side is shut, or the peer closed
  * Ownership: a message in flight holds its files; closing the descriptors that were sent takes nothing away. What is
  * never received goes with the receiving socket.
- * Linux: send(2), unix(7). Deviations: SIGPIPE is never raised.
+ * Linux: send(2), unix(7). SIGPIPE comes with EPIPE, unless MSG_NOSIGNAL.
  */
 KSIM_EXPORT ssize_t ksim_send(int fd, const void *buf, size_t n, int flags);
 KSIM_EXPORT ssize_t ksim_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,

@@ -19,6 +19,7 @@ struct creds;
 struct ctx;
 struct env;
 struct frame_cache;
+struct fs;
 struct limits;
 struct mm;
 struct task;
@@ -86,12 +87,14 @@ struct ctx {
 	struct frame_cache *frames;  /* of its task: free frames at hand; NULL: none */
 	const struct limits *limits; /* of its process; NULL: none, see limits.h */
 	const struct creds *creds;   /* of its process; NULL: the machine's, which may do all, see creds.h */
+	struct fs *fs;               /* of its process: where its paths begin, its umask; NULL: the root, none */
 	struct event_counts *counts; /* where its events are counted: its task's, or the machine's own */
 	const char *call;            /* name of the call under way; a string constant */
 	uint32_t *roused[4]; /* sleepers to be woken as soon as the locks for it are released: see host/wait.c */
 	unsigned nroused;
-	uint64_t raised; /* signals for the caller that its call has raised; bit n - 1 is signal n */
-	uint32_t held;   /* lock ranks held, a bit each */
+	uint64_t raised;  /* signals for the caller that its call has raised; bit n - 1 is signal n */
+	uint32_t held;    /* lock ranks held, a bit each */
+	bool interrupted; /* a sleep of the call's has been ended by a signal, or by the end of the caller */
 	bool draining;
 };
 

@@ -29,10 +29,11 @@ enum commit_policy {
 
 /** What /proc/sys tells and sets. a each */
 struct sysctl {
-	uint32_t max_map_count;    /* vm.max_map_count */
-	uint32_t memfd_noexec;     /* vm.memfd_noexec: 0, 1, 2 */
-	uint32_t transparent_huge; /* 2 MiB mappings where they fit: 0 never, 1 always */
-	uint64_t nr_hugepages;     /* vm.nr_hugepages: pages of 2 MiB in the pool of MAP_HUGETLB */
+	uint32_t max_map_count;     /* vm.max_map_count */
+	uint32_t memfd_noexec;      /* vm.memfd_noexec: 0, 1, 2 */
+	uint32_t transparent_huge;  /* 2 MiB mappings where they fit: 0 never, 1 always */
+	uint32_t overcommit_memory; /* vm.overcommit_memory: 0, 1, 2; kept and told, no more */
+	uint64_t nr_hugepages;      /* vm.nr_hugepages: pages of 2 MiB in the pool of MAP_HUGETLB */
 };
 
 /** As Linux boots. */
@@ -42,6 +43,7 @@ static inline void sysctl_init(struct sysctl *sysctl)
 }
 
 struct event;
+struct ksim_object_ops;
 
 /** What the laboratory may attach. */
 struct env_hooks {
@@ -91,26 +93,29 @@ struct kmem_account {
 struct phys;
 struct wait_registry;
 struct names;
+struct tree;
 struct kernel;
 
 struct env {
 	struct phys *phys;           /* c  RAM */
 	struct wait_registry *waits; /* c  who sleeps */
 	struct names *names;         /* c  what sockets are bound to; opaque below ipc */
+	struct tree *tree;           /* c  names of files; opaque below vfs */
 	struct kernel *kernel;       /* c  processes and names; opaque below task */
 	struct profile profile;      /* c  which Linux this is */
 	struct owner self;           /* the machine's own account */
 	struct event_counts counts;  /* what no task has done */
 	struct owners owners;        /* all accounts */
 	struct env_hooks hooks;
-	enum commit_policy commit; /* c */
-	enum ksim_arch arch;       /* c  never KSIM_ARCH_HOST */
-	uint32_t fd_limit;         /* c  descriptors a process may have */
-	bool poison;               /* c  freed frames are filled with a pattern */
-	struct sysctl sysctl;      /* a */
-	bool ram_in_file;          /* c  RAM can be shown at further addresses of the host's */
-	uint64_t epoch;            /* a  raised by every mark; things remember it from their birth */
-	uint64_t zero_pfn;         /* c  a frame of zeros that private reads share; never written */
+	enum commit_policy commit;               /* c */
+	enum ksim_arch arch;                     /* c  never KSIM_ARCH_HOST */
+	uint32_t fd_limit;                       /* c  descriptors a process may have */
+	bool poison;                             /* c  freed frames are filled with a pattern */
+	struct sysctl sysctl;                    /* a */
+	const struct ksim_object_ops *memfd_ops; /* c  what memfds are made of; NULL: shared memory of our own */
+	bool ram_in_file;                        /* c  RAM can be shown at further addresses of the host's */
+	uint64_t epoch;                          /* a  raised by every mark; things remember it from their birth */
+	uint64_t zero_pfn;                       /* c  a frame of zeros that private reads share; never written */
 	/* What calls of all processes write, apart from each other and from what they read. */
 	uint64_t apart[16];
 	struct kmem_account kmem[KMEM_ACCOUNTS]; /* see kmem.c */

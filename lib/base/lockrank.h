@@ -17,19 +17,22 @@ enum lock_rank {
 	RANK_PROCESS_TABLE, /* all processes of a machine, pids */
 	RANK_PROCESS,       /* one process: its tasks, its end */
 	RANK_FD_TABLE,      /* slots of one fd table */
-	RANK_NAMESPACE,     /* names bound by sockets */
+	RANK_FS,            /* working directory of a process */
+	RANK_NAMESPACE,     /* abstract names of sockets, and which files are bound */
 	RANK_FILE_POS,      /* the offset of an open file description */
+	RANK_TREE,          /* which names are in which directory: one lock for all, so no two of it are ever taken */
 	RANK_SOCKET_READ,   /* one reader at a time takes a stream's bytes apart */
 	RANK_INODE,         /* size and content of a file */
 	RANK_SOCKET,        /* state and queue of a socket */
 	RANK_SOCKET_PEER,
 	RANK_MM_MAP, /* VMAs of an address space; shared for faults */
 	RANK_MM_MAP_CHILD,
-	RANK_OBJECT,     /* page slots and mappers */
-	RANK_PT_LEAF,    /* entries of one page-table leaf, lock in its struct frame */
-	RANK_TLB_LIST,   /* who must hear of an invalidation */
-	RANK_FRAME,      /* the frame allocator */
-	RANK_SIGNAL,     /* actions and pending signals of a process */
+	RANK_OBJECT,   /* page slots and mappers */
+	RANK_PT_LEAF,  /* entries of one page-table leaf, lock in its struct frame */
+	RANK_TLB_LIST, /* who must hear of an invalidation */
+	RANK_FRAME,    /* the frame allocator */
+	RANK_SIGNAL,   /* pending signals, credentials and limits of a process */
+	RANK_SIGNAL_ACTIONS,
 	RANK_WAIT_QUEUE, /* entries of one wait queue */
 	RANK_WAITER,     /* who sleeps in a machine */
 	RANK_ACCOUNT,    /* lists of owners and of things for reports */

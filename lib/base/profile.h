@@ -13,6 +13,14 @@
 struct profile {
 	unsigned release; /* major * 1000 + minor */
 	bool write_sealed_map_shared_ro;
+	bool memfd_noexec;
+	bool memfd_flagless_refused;
+	bool memfd_huge_sealing;
+	bool seal_future_write;
+	bool seal_exec_denies_writers;
+	bool rw_noappend;
+	bool rw_nosignal;
+	bool mremap_moves_many;
 	bool seal_grow_partial_write;
 };
 

@@ -175,6 +175,7 @@ void uio_init_one(struct uio *uio, struct uptr base, size_t len)
 	uio->nsegs = 1;
 	uio->offset = 0;
 	uio->resid = len;
+	uio->how = 0;
 }
 
 void uio_init(struct uio *uio, const struct uio_seg *segs, size_t nsegs)
@@ -183,6 +184,7 @@ void uio_init(struct uio *uio, const struct uio_seg *segs, size_t nsegs)
 	uio->nsegs = nsegs;
 	uio->offset = 0;
 	uio->resid = 0;
+	uio->how = 0;
 	for (size_t i = 0; i < nsegs; i++)
 		uio->resid += segs[i].len;
 }

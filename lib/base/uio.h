@@ -67,6 +67,15 @@ struct uio {
 	size_t offset;      /* bytes of segs[0] already moved */
 	size_t resid;       /* bytes still to move, over all */
 	struct uio_seg one; /* room for the usual single buffer */
+	uint32_t how;       /* enum uio_how: what this one transfer does otherwise than its file's flags say */
+};
+
+/** As preadv2 and pwritev2 ask for. */
+enum uio_how {
+	UIO_NOWAIT = 1,   /* RWF_NOWAIT */
+	UIO_APPEND = 2,   /* RWF_APPEND */
+	UIO_NOAPPEND = 4, /* RWF_NOAPPEND */
+	UIO_NOSIGNAL = 8, /* RWF_NOSIGNAL: no SIGPIPE */
 };
 
 /** Over one buffer. */

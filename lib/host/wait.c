@@ -424,8 +424,11 @@ int wait_sleep(struct ctx *ctx, struct wait_entry *entries, size_t n, uint64_t d
 	KSIM_ASSERT(ctx, ctx->held == 0, "nobody sleeps under a lock", "ranks held %#x, waiting for %s", ctx->held,
 	            what);
 	sched_point(ctx, what);
-	if (waiter != NULL)
+	if (waiter != NULL) {
+		if (unlikely(waiter->settle != NULL))
+			waiter->settle(ctx);
 		result = sleep_result(ctx, waiter, deadline_ns, what);
+	}
 	for (size_t i = 0; i < n; i++)
 		wait_disarm(ctx, &entries[i]);
 	if (waiter == NULL)
@@ -436,6 +439,7 @@ int wait_sleep(struct ctx *ctx, struct wait_entry *entries, size_t n, uint64_t d
 		result = 0;
 	waiter->woken = waiter->deadlocked = false;
 	mutex_unlock(ctx, &reg->lock);
+	ctx->interrupted |= result == -EINTR;
 	return result;
 }
 

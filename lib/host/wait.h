@@ -46,19 +46,20 @@ enum wait_mode { WAIT_ALL, WAIT_EXCLUSIVE };
 
 /** One who can sleep: a task. */
 struct waiter {
-	uint32_t word;           /* a  1 while asleep: what it sleeps on */
-	LIST_ENTRY(waiter) link; /* r  of the registry's sleepers */
-	struct owner *owner;     /* c */
-	uint32_t tid;            /* c  of the task; 0: none */
-	const char *call;        /* r  what it is in */
-	const char *what;        /* r  what it waits for */
-	bool asleep;             /* r */
-	bool woken;              /* r */
-	bool deadlocked;         /* r */
-	bool has_deadline;       /* r */
-	bool outside;            /* c  of a thread that acts as no process: see wait.c */
-	bool kicked;             /* a  a signal or the end is pending: wait_sleep returns -EINTR */
-	uint64_t wake;           /* r  which wake-up has ended its last sleep; 0: none has */
+	uint32_t word;                   /* a  1 while asleep: what it sleeps on */
+	LIST_ENTRY(waiter) link;         /* r  of the registry's sleepers */
+	struct owner *owner;             /* c */
+	uint32_t tid;                    /* c  of the task; 0: none */
+	const char *call;                /* r  what it is in */
+	const char *what;                /* r  what it waits for */
+	bool asleep;                     /* r */
+	bool woken;                      /* r */
+	bool deadlocked;                 /* r */
+	bool has_deadline;               /* r */
+	bool outside;                    /* c  of a thread that acts as no process: see wait.c */
+	bool kicked;                     /* a  a signal or the end is pending: wait_sleep returns -EINTR */
+	void (*settle)(struct ctx *ctx); /* of its thread: called before a sleep, and may kick it; NULL: nothing */
+	uint64_t wake;                   /* r  which wake-up has ended its last sleep; 0: none has */
 };
 
 struct wait_registry {
@@ -95,7 +96,7 @@ void wait_disarm(struct ctx *ctx, struct wait_entry *entry);
  * @param deadline_ns  on host_clock_ns(), or WAIT_FOREVER
  * @param what         for the deadlock report; a string constant
  * @return 0 woken, perhaps for another reason than the caller's; -EINTR kicked; -ETIMEDOUT;
- *         -EDEADLK nothing can wake it (or ctx->waiter is NULL)
+ *         -EDEADLK nothing can wake it (or ctx->waiter is NULL). ctx->interrupted says that it was kicked.
  */
 int wait_sleep(struct ctx *ctx, struct wait_entry *entries, size_t n, uint64_t deadline_ns, const char *what);
 

@@ -2,41 +2,41 @@
 /*
  * What sockets are called inside one machine, and the list of all its sockets.
  *
- *	buckets[hash] -> name -> name          path "/run/wl", abstract "x": two kinds of key in one table
- *	                  |  ^
- *	            sock  v  | name            both NULLed when either goes
- *	               unix_sock
+ *	buckets[hash] -> name -> name          abstract "x"          inode          "/run/wl", a file of the tree
+ *	                  |  ^                                        |  ^
+ *	            sock  v  | name                            bound  v  | node      NULLed when the socket goes
+ *	               unix_sock                                unix_sock
  *
- * An abstract name goes with its socket. A path stays when its socket closes, so that connecting to it is refused and
- * binding to it fails, until unix_unlink; there are no directories, a path is its bytes. The table doubles when it is
- * full; where there is no memory for that it stays as it is, and only gets slower.
+ * An abstract name goes with its socket. A path is a file of the tree (vfs/tree.h): it stays when its socket closes, so
+ * that connecting to it is refused and binding to it fails, until it is unlinked. The table doubles when it is full;
+ * where there is no memory for that it stays as it is, and only gets slower.
  *
  * The list of sockets exists for reports, validators and the end of a machine. A walk holds a reference of the socket
  * it has reached, which keeps that on the list, and no lock in between; new sockets go to the end, so it meets them.
  *
- * I1  name->sock->name == name where there is a socket; an abstract name has one
- * I2  no two names have the same kind and bytes
+ * I1  name->sock->name == name, and inode->bound->node == inode where there is a socket, which then holds the inode
+ * I2  no two abstract names have the same bytes; a socket has one name of either kind, for good
  * I3  a socket is on the list from its creation until its destruction
  *
- * Locking: names->lock for names, outside of a socket's lock; sockets_lock for the list, a leaf.
- * Linux: unix_bind, unix_find_other, unix_autobind in net/unix/af_unix.c. Not modelled: directories, permissions, and
- * the random start of autobind, which here counts.
+ * Locking: names->lock for names and for inode->bound, outside of a socket's lock; sockets_lock for the list, a leaf.
+ * Linux: unix_bind, unix_find_other, unix_autobind in net/unix/af_unix.c. Not modelled: the
+ * random start of autobind, which here counts.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ipc/socket.h"
+#include "vfs/path.h"
 
 #define FIRST_BUCKETS 64u
 #define AUTO_NAMES    0x100000u /* five hex digits */
 
 struct name {
 	struct name *next;      /* n  in its bucket */
-	struct unix_sock *sock; /* n  not our reference: the socket forgets us before it dies; NULL: closed */
+	struct unix_sock *sock; /* n  not our reference: the socket forgets us before it dies */
 	uint32_t hash;          /* c */
 	uint32_t len;           /* c */
-	bool abstract;          /* c */
 	char bytes[];           /* c */
 };
 
@@ -89,10 +89,10 @@ void names_destroy(struct env *env)
 
 /* The table. names->lock is held. */
 
-/* FNV-1a over the kind and the bytes. */
+/* FNV-1a over the bytes. */
 static uint32_t hash_of(const struct unix_addr *addr)
 {
-	uint32_t hash = (2166136261u ^ addr->abstract) * 16777619u;
+	uint32_t hash = 2166136261u;
 
 	for (uint32_t i = 0; i < addr->len; i++)
 		hash = (hash ^ (uint8_t)addr->name[i]) * 16777619u;
@@ -110,8 +110,7 @@ static struct name *find(struct names *names, const struct unix_addr *addr)
 	struct name *name;
 
 	for (name = *bucket_of(names, hash); name != NULL; name = name->next)
-		if (name->hash == hash && name->abstract == addr->abstract && name->len == addr->len &&
-		    memcmp(name->bytes, addr->name, addr->len) == 0)
+		if (name->hash == hash && name->len == addr->len && memcmp(name->bytes, addr->name, addr->len) == 0)
 			return name;
 	return NULL;
 }
@@ -164,7 +163,6 @@ static struct name *name_alloc(struct ctx *ctx, const struct unix_addr *addr)
 		return NULL;
 	name->hash = hash_of(addr);
 	name->len = addr->len;
-	name->abstract = addr->abstract;
 	memcpy(name->bytes, addr->name, addr->len);
 	return name;
 }
@@ -179,24 +177,67 @@ static void give_name(struct ctx *ctx, struct unix_sock *sock, const struct unix
 	sock->bound = true;
 }
 
-/* As Linux, a path is made before the socket is looked at, an abstract name after. */
-static int bind_named(struct ctx *ctx, struct unix_sock *sock, const struct unix_addr *addr, struct name *name)
+/* An abstract name goes to who has none, and is nobody else's. */
+static int bind_abstract(struct ctx *ctx, struct unix_sock *sock, const struct unix_addr *addr)
 {
 	struct names *names = ctx->env->names;
-	bool in_use;
+	struct name *name = name_alloc(ctx, addr);
 	int err = 0;
 
+	if (name == NULL)
+		return -ENOMEM;
 	mutex_lock(ctx, &names->lock);
 	mutex_lock(ctx, &sock->lock);
-	in_use = find(names, addr) != NULL;
-	if (in_use && !(addr->abstract && sock->bound))
-		err = -EADDRINUSE;
-	else if (sock->bound)
+	if (sock->bound)
 		err = -EINVAL;
+	else if (find(names, addr) != NULL)
+		err = -EADDRINUSE;
 	else
 		give_name(ctx, sock, addr, name);
 	mutex_unlock(ctx, &sock->lock);
 	mutex_unlock(ctx, &names->lock);
+	if (err < 0)
+		name_free(ctx->env, name);
+	return err;
+}
+
+/* The file is there; now it is the socket's, if that has no name yet. */
+static int bind_node(struct ctx *ctx, struct unix_sock *sock, const struct unix_addr *addr, struct inode *inode)
+{
+	struct names *names = ctx->env->names;
+	int err = 0;
+
+	mutex_lock(ctx, &names->lock);
+	mutex_lock(ctx, &sock->lock);
+	if (sock->bound)
+		err = -EINVAL;
+	if (err == 0) {
+		inode_get(inode);
+		inode->bound = sock;
+		sock->node = inode;
+		sock->addr = *addr;
+		sock->bound = true;
+	}
+	mutex_unlock(ctx, &sock->lock);
+	mutex_unlock(ctx, &names->lock);
+	return err;
+}
+
+/* As Linux, a path is made before the socket is looked at, and removed again if that has a name. */
+static int bind_path(struct ctx *ctx, struct file *file, const struct unix_addr *addr)
+{
+	char path[sizeof(addr->name) + 1] = "";
+	struct dentry *dentry;
+	int err;
+
+	memcpy(path, addr->name, addr->len);
+	err = vfs_bind(ctx, path, inode_mode(file->inode), &dentry);
+	if (err < 0)
+		return err == -EEXIST ? -EADDRINUSE : err;
+	err = bind_node(ctx, unix_sock(file), addr, dentry->inode);
+	if (err < 0)
+		vfs_unbind(ctx, dentry);
+	dentry_put(ctx, dentry);
 	return err;
 }
 
@@ -250,44 +291,40 @@ int unix_bind(struct ctx *ctx, struct file *file, const struct unix_addr *addr)
 {
 	struct unix_sock *sock = unix_sock(file);
 	struct unix_addr wanted;
-	struct name *name;
-	int err;
 
 	if (addr->len == 0 && !addr->abstract)
 		return autobind(ctx, sock);
 	if (addr->len > sizeof(addr->name) - addr->abstract)
 		return -EINVAL;
 	canonical(&wanted, addr);
-	name = name_alloc(ctx, &wanted);
-	if (name == NULL)
-		return -ENOMEM;
-	err = bind_named(ctx, sock, &wanted, name);
-	if (err < 0)
-		name_free(ctx->env, name);
-	return err;
+	return wanted.abstract ? bind_abstract(ctx, sock, &wanted) : bind_path(ctx, file, &wanted);
 }
 
-int unix_unlink(struct ctx *ctx, const char *path)
+/* What is bound to the file of that path, with a reference. */
+static int find_by_path(struct ctx *ctx, const struct unix_addr *addr, struct unix_sock **out)
 {
+	char path[sizeof(addr->name) + 1] = "";
+	const struct path_at at = { NULL, PATH_CWD, path };
 	struct names *names = ctx->env->names;
-	struct unix_addr addr = { .len = (uint32_t)strnlen(path, sizeof(addr.name) + 1) };
-	struct name *name = NULL;
+	struct dentry *dentry;
+	int err;
 
-	if (addr.len > sizeof(addr.name))
-		return -ENOENT;
-	memcpy(addr.name, path, addr.len);
-	mutex_lock(ctx, &names->lock);
-	name = find(names, &addr);
-	if (name != NULL) {
-		take_out(names, name);
-		if (name->sock != NULL)
-			name->sock->name = NULL;
+	memcpy(path, addr->name, addr->len);
+	err = path_lookup(ctx, &at, 0, &dentry);
+	if (err < 0)
+		return err;
+	err = inode_permission(ctx, dentry->inode, MAY_WRITE);
+	if (err == 0) {
+		mutex_lock(ctx, &names->lock);
+		*out = dentry->inode->bound;
+		if (*out != NULL)
+			ref_get(&(*out)->ref);
+		else
+			err = -ECONNREFUSED;
+		mutex_unlock(ctx, &names->lock);
 	}
-	mutex_unlock(ctx, &names->lock);
-	if (name == NULL)
-		return -ENOENT;
-	name_free(ctx->env, name);
-	return 0;
+	dentry_put(ctx, dentry);
+	return err;
 }
 
 int names_find(struct ctx *ctx, const struct unix_addr *addr, struct unix_sock **out)
@@ -298,13 +335,15 @@ int names_find(struct ctx *ctx, const struct unix_addr *addr, struct unix_sock *
 	int err = 0;
 
 	canonical(&wanted, addr);
+	if (!wanted.abstract)
+		return find_by_path(ctx, &wanted, out);
 	mutex_lock(ctx, &names->lock);
 	name = find(names, &wanted);
-	if (name != NULL && name->sock != NULL) {
+	if (name != NULL) {
 		*out = name->sock;
 		ref_get(&name->sock->ref);
 	} else {
-		err = name == NULL && !wanted.abstract ? -ENOENT : -ECONNREFUSED;
+		err = -ECONNREFUSED;
 	}
 	mutex_unlock(ctx, &names->lock);
 	return err;
@@ -313,22 +352,28 @@ int names_find(struct ctx *ctx, const struct unix_addr *addr, struct unix_sock *
 void names_forget(struct ctx *ctx, struct unix_sock *sock)
 {
 	struct names *names = ctx->env->names;
-	struct name *dead = NULL;
+	struct inode *node;
+	struct name *dead;
 
 	mutex_lock(ctx, &names->lock);
-	if (sock->name != NULL) {
-		KSIM_ASSERT(ctx, sock->name->sock == sock, "names I1: name and socket know each other", "%.*s",
-		            (int)sock->name->len, sock->name->bytes);
-		sock->name->sock = NULL;
-		if (sock->name->abstract) {
-			dead = sock->name;
-			take_out(names, dead);
-		}
-		sock->name = NULL;
+	dead = sock->name;
+	node = sock->node;
+	sock->name = NULL;
+	sock->node = NULL;
+	if (dead != NULL) {
+		KSIM_ASSERT(ctx, dead->sock == sock, "names I1: name and socket know each other", "%.*s",
+		            (int)dead->len, dead->bytes);
+		take_out(names, dead);
+	}
+	if (node != NULL) {
+		KSIM_ASSERT(ctx, node->bound == sock, "names I1: file and socket know each other", "inode %llu",
+		            (unsigned long long)node->ino);
+		node->bound = NULL;
 	}
 	mutex_unlock(ctx, &names->lock);
 	if (dead != NULL)
 		name_free(ctx->env, dead);
+	inode_put(ctx, node);
 }
 
 /* All sockets of the machine. */

@@ -3,7 +3,7 @@
  * Control messages: descriptors become references of files when a message is sent, and descriptors again when it is
  * received.
  *
- *	sender's table --fd_get--> scm --> message --> scm --fd_install--> receiver's table
+ *	sender's table --fd_get_any--> scm --> message --> scm --fd_install--> receiver's table
  *
  * The control buffer is copied as a whole before it is read, so no second look finds something else. All SCM_RIGHTS
  * headers of a buffer are merged into one list. On the way out as many as fit and as the table takes are installed,
@@ -55,7 +55,7 @@ static int send_rights(struct ctx *ctx, struct fdtable *table, const uint8_t *da
 		int32_t fd;
 
 		memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
-		file = fd_get(ctx, table, fd);
+		file = fd_get_any(ctx, table, fd);
 		if (file == NULL)
 			return -EBADF;
 		scm->files[scm->nfiles++] = file;

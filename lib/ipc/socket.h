@@ -63,6 +63,7 @@ struct unix_sock {
 	bool bound;                   /* s  addr is set, for good */
 	struct unix_addr addr;        /* s */
 	struct name *name;            /* n  our entry; NULL if none, and on accepted sockets */
+	struct inode *node;           /* n  the file that we are bound to, our reference; NULL likewise */
 	struct unix_creds peer_creds; /* s */
 
 	struct message_list inbox;  /* s  sent, not yet seen by a reader */
@@ -143,7 +144,7 @@ void names_add_socket(struct ctx *ctx, struct unix_sock *sock);
 void names_remove_socket(struct ctx *ctx, struct unix_sock *sock);
 /** The next socket of the machine, with a reference for the caller; puts prev. NULL at the end. */
 struct unix_sock *names_next_socket(struct ctx *ctx, struct unix_sock *prev);
-/** Who is bound to addr, with a reference for the caller. 0; -ECONNREFUSED nobody; -ENOENT no such path. */
+/** Who is bound to addr, with a reference for the caller. 0; -ECONNREFUSED nobody; and as walks along paths fail. */
 int names_find(struct ctx *ctx, const struct unix_addr *addr, struct unix_sock **out);
 /** The socket closes: nobody finds it any more. */
 void names_forget(struct ctx *ctx, struct unix_sock *sock);

@@ -27,6 +27,7 @@
 #include "ipc/socket.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "base/util.h"
@@ -131,6 +132,14 @@ static ssize_t stream_send(struct ctx *ctx, struct unix_sock *sock, struct uio *
 	return (ssize_t)sent;
 }
 
+/* The signal that comes with this error. */
+static ssize_t with_sigpipe(struct ctx *ctx, ssize_t result)
+{
+	if (unlikely(result == -EPIPE))
+		ctx_raise(ctx, SIGPIPE);
+	return result;
+}
+
 ssize_t unix_sendmsg(struct ctx *ctx, struct fdtable *table, struct file *file, struct unix_msg *msg)
 {
 	struct unix_sock *sock = unix_sock(file);
@@ -147,7 +156,7 @@ ssize_t unix_sendmsg(struct ctx *ctx, struct fdtable *table, struct file *file, 
 		result = stream_send(ctx, sock, msg->uio, &scm, !(msg->flags & MSG_DONTWAIT || unix_nonblocking(file)));
 	/* Files that no byte carried: as on Linux they vanish. */
 	scm_put(ctx, &scm);
-	return result;
+	return msg->flags & MSG_NOSIGNAL ? result : with_sigpipe(ctx, result);
 }
 
 ssize_t stream_write(struct ctx *ctx, struct file *file, struct uio *uio, uint64_t *pos)
@@ -156,7 +165,8 @@ ssize_t stream_write(struct ctx *ctx, struct file *file, struct uio *uio, uint64
 
 	(void)pos;
 	scm.nfiles = 0;
-	return stream_send(ctx, unix_sock(file), uio, &scm, !unix_nonblocking(file));
+	return with_sigpipe(
+		ctx, stream_send(ctx, unix_sock(file), uio, &scm, !(uio->how & UIO_NOWAIT || unix_nonblocking(file))));
 }
 
 /* Receiving. */
@@ -376,7 +386,8 @@ ssize_t stream_read(struct ctx *ctx, struct file *file, struct uio *uio, uint64_
 	(void)pos;
 	if (uio->resid == 0)
 		return 0;
-	result = stream_receive(ctx, unix_sock(file), uio, 0, !unix_nonblocking(file), &scm, &met);
+	result = stream_receive(ctx, unix_sock(file), uio, 0, !(uio->how & UIO_NOWAIT || unix_nonblocking(file)), &scm,
+	                        &met);
 	scm_put(ctx, &scm);
 	return result;
 }

@@ -26,7 +26,7 @@ struct unix_creds {
 
 /** The table of names of a machine; sets env->names. 0 or -ENOMEM. */
 int names_create(struct env *env);
-/** No socket is left; names that sockets have left behind are freed. Nothing if there is no table. */
+/** No socket is left. Nothing if there is no table. */
 void names_destroy(struct env *env);
 /**
  * The machine ends: drop every queued message, and drain. Sockets that were kept alive only by being queued, on
@@ -60,8 +60,6 @@ int unix_shutdown(struct ctx *ctx, struct file *file, int how);
 int unix_getname(struct ctx *ctx, struct file *file, bool peer, struct unix_addr *out);
 /** SO_PEERCRED; 0, -1, -1 where there is no peer. Returns 0. */
 int unix_peercred(struct ctx *ctx, struct file *file, struct unix_creds *out);
-/** unlink(2) of a path name that a socket is or was bound to. 0; -ENOENT. */
-int unix_unlink(struct ctx *ctx, const char *path);
 
 #define SCM_FILES_MAX 253
 
@@ -86,7 +84,7 @@ struct unix_msg {
  *   EISCONN, EOPNOTSUPP  an address was given
  *   EOPNOTSUPP MSG_OOB
  *   ENOTCONN   never connected
- *   EPIPE      a side is shut or closed; SIGPIPE, where there are signals, is the caller's: unless MSG_NOSIGNAL
+ *   EPIPE      a side is shut or closed; raises SIGPIPE for the caller, unless MSG_NOSIGNAL
  *   ECONNRESET the peer closed with unread data while we waited
  *   EAGAIN, EFAULT, ENOBUFS
  */

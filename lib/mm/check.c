@@ -106,6 +106,7 @@ static bool fills_its_range(const struct ranges *vmas, const struct vma *vma)
 static void check_vmas(struct ctx *ctx, struct mm *mm, bool quiet, struct check_report *report)
 {
 	const struct vma *vma, *next;
+	struct mm sums = { .pages = 0 };
 
 	ranges_check(&mm->vmas, report);
 	vma = ranges_at_or_above(&mm->vmas, 0);
@@ -114,7 +115,17 @@ static void check_vmas(struct ctx *ctx, struct mm *mm, bool quiet, struct check_
 		CHECK_THAT(report, fills_its_range(&mm->vmas, vma), "a VMA's bounds are those of its range in the tree",
 		           "[%#lx, %#lx)", vma->start, vma->end);
 		check_vma(ctx, report, vma, next, quiet);
+		sums.pages += vma_pages(vma);
+		sums.data_pages += counts_as_data(vma->prot, vma->shared, vma->flags) ? vma_pages(vma) : 0;
+		sums.stack_pages += vma->flags & VMA_GROWSDOWN ? vma_pages(vma) : 0;
+		sums.locked += vma->flags & VMA_LOCKED ? vma_pages(vma) : 0;
 	}
+	CHECK_THAT(report,
+	           mm->pages == sums.pages && mm->data_pages == sums.data_pages &&
+	                   mm->stack_pages == sums.stack_pages && mm->locked == sums.locked,
+	           "vma I5: an address space has the sums over its VMAs",
+	           "%lu of %lu, data %lu of %lu, locked %lu of %lu", mm->pages, sums.pages, mm->data_pages,
+	           sums.data_pages, mm->locked, sums.locked);
 }
 
 void mm_check(struct ctx *ctx, struct mm *mm, struct check_report *report)

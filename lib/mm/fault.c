@@ -2,8 +2,9 @@
 /*
  * Page faults: making the page table allow an access, or saying why not.
  *
- *   no VMA ............................ SIGSEGV SEGV_MAPERR
+ *   no VMA ............................ SIGSEGV SEGV_MAPERR, unless a stack above can reach down there (grow.c)
  *   the VMA forbids it ................ SIGSEGV SEGV_ACCERR
+ *   the VMA is a guard ................ SIGSEGV SEGV_MAPERR
  *   the page lies past the file's end . SIGBUS  BUS_ADRERR
  *   no memory for a promised page ..... SIGKILL, as Linux's OOM killer would
  *   entry absent, shared .............. the object's frame
@@ -35,6 +36,7 @@
 
 enum {
 	RETRY = 1, /* fault again: the entry or the object has changed meanwhile */
+	GROW = 3,  /* nothing is mapped there, but a stack may reach there when it has grown */
 	COPY = 2,  /* the frame must not be written through this entry: replace it by a copy */
 };
 
@@ -149,6 +151,8 @@ static int upgrade(struct ctx *ctx, struct attempt *a, unsigned need)
 			err = COPY;
 		else if (pte_compare_exchange(a->slot.entry, a->was, pte_make(format, pte_pfn(a->was), flags | marks)))
 			err = 0;
+		if (err == 0 && need == PTE_WRITE && a->vma->shared)
+			frame_set_dirty(frame_of(a->mm->pt.phys, pte_pfn(a->was)));
 	}
 	pt_unlock(ctx, &a->slot);
 	return err;
@@ -185,6 +189,8 @@ static int fault_object(struct ctx *ctx, struct attempt *a, enum access access)
 		return err;
 	a->pfn = page;
 	a->kind = EVENT_FAULT_FILE;
+	if (a->vma->shared && (access == ACCESS_WRITE || vma_pte_flags(a->vma, false) & PTE_DIRTY))
+		frame_set_dirty(frame_of(a->mm->pt.phys, page));
 	if (a->vma->shared || access != ACCESS_WRITE)
 		return install(ctx, a, page, false);
 	a->wanted = "a private copy of a file's page";
@@ -224,9 +230,11 @@ static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum a
 
 	a->vma = ranges_find(&a->mm->vmas, addr);
 	if (a->vma == NULL)
-		return fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
+		return a->mm->stack_pages > 0 ? GROW : fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
 	if (!vma_allows(a->vma, access))
 		return fault_is(fault, SIGSEGV, SEGV_ACCERR, addr);
+	if (unlikely(a->vma->flags & VMA_GUARD))
+		return fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
 	a->pgidx = vma_pgidx(a->vma, addr);
 	if (a->vma->object != NULL) {
 		a->seq = object_seq(a->vma->object);
@@ -269,6 +277,8 @@ int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access,
 		err = addr < PT_SPAN ? fault_once(ctx, &attempt, addr, access, fault)
 		                     : fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
 		map_read_unlock(ctx, mm);
+		if (err == GROW)
+			err = mm_grow_down(ctx, mm, addr) == 0 ? RETRY : fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
 	} while (err == RETRY);
 	tell_fault(ctx, &attempt, err, addr, access, fault);
 	if (err == -ENOMEM)

@@ -11,6 +11,8 @@
  * left alone: they are what a truncation that had begun before has still to remove.
  * Shared pages, and private pages still equal to the file's, are not copied: the child faults them in.
  *
+ * MADV_DONTFORK leaves a VMA out, MADV_WIPEONFORK its pages (and guards in it). Nothing is locked in the child.
+ *
  * I1  before mm_fork returns, every entry copied is read-only on both sides and the parent's notifiers know it
  * I2  no page beyond the end of its file is copied
  * I3  when it fails the parent maps what it did; entries left read-only are reused in place by the next write
@@ -114,6 +116,9 @@ static struct vma *copy_vma(struct ctx *ctx, struct mm *child, const struct vma 
 		return NULL;
 	}
 	vma_copy_content(vma, from);
+	vma->flags &= ~(uint32_t)(VMA_LOCKED | VMA_LOCK_ON_FAULT);
+	if (vma->flags & VMA_WIPEONFORK)
+		vma->flags &= ~(uint32_t)VMA_GUARD;
 	vma_link(ctx, vma);
 	return vma;
 }
@@ -122,10 +127,13 @@ static int copy_all(struct ctx *ctx, struct mm *parent, struct fork *fork)
 {
 	for (struct vma *vma = ranges_at_or_above(&parent->vmas, 0); vma != NULL;
 	     vma = ranges_at_or_above(&parent->vmas, vma->end)) {
+		if (vma->flags & VMA_DONTFORK)
+			continue;
 		fork->vma = copy_vma(ctx, fork->child, vma);
 		if (fork->vma == NULL)
 			return -ENOMEM;
-		if (!vma->shared && pt_for_each_leaf(ctx, &parent->pt, vma->start, vma->end, copy_leaf, fork) < 0)
+		if (!vma->shared && !(vma->flags & VMA_WIPEONFORK) &&
+		    pt_for_each_leaf(ctx, &parent->pt, vma->start, vma->end, copy_leaf, fork) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -141,6 +149,8 @@ int mm_fork(struct ctx *ctx, struct mm *parent, struct mm **out)
 	fork.child->bounds = parent->bounds;
 	fork.child->eager = parent->eager;
 	rwlock_write(ctx, &parent->map);
+	fork.child->brk_start = parent->brk_start;
+	fork.child->brk = parent->brk;
 	err = copy_all(ctx, parent, &fork);
 	if (fork.protected)
 		mm_invalidate(ctx, parent, 0, PT_SPAN, false);

@@ -33,6 +33,7 @@ int mm_create(struct ctx *ctx, struct mm **out)
 	origin_set(ctx, &mm->origin, CENSUS_MM);
 	mm->env = ctx->env;
 	mm->bounds = (struct mm_bounds){ .min = MM_MIN, .top = MM_TOP, .max = MM_MAX };
+	mm->brk_start = mm->brk = MM_BRK;
 	rwlock_init(&mm->map, RANK_MM_MAP);
 	ranges_init(&mm->vmas);
 	mutex_init(&mm->notifier_lock, RANK_TLB_LIST);
@@ -53,6 +54,8 @@ void mm_confine(struct mm *mm, ksim_addr min, ksim_addr max)
 	            "an empty address space is confined to pages of user space", "[%#lx, %#lx)", min, max);
 	/* Who runs past the end of the first mapping is still within the bounds, where it can be told. */
 	mm->bounds = (struct mm_bounds){ .min = min, .top = max - MIN(TOP_GAP, (max - min) / 2), .max = max };
+	/* Whatever has no hint comes down from the other end. */
+	mm->brk_start = mm->brk = min;
 	mm->eager = true;
 }
 

@@ -11,7 +11,13 @@
 #include <errno.h>
 #include <stdio.h>
 
-static void describe_region(const struct vma *vma, struct mm_region *out)
+/* Shared anonymous memory is on the device of memfds. */
+static uint64_t device_of(const struct backing *backing)
+{
+	return backing != NULL && backing->ops->dev != NULL ? backing->ops->dev(backing) : 1;
+}
+
+void vma_describe(const struct vma *vma, struct mm_region *out)
 {
 	*out = (struct mm_region){
 		.start = vma->start,
@@ -19,6 +25,8 @@ static void describe_region(const struct vma *vma, struct mm_region *out)
 		.prot = vma->prot,
 		.max_prot = vma->max_prot,
 		.shared = vma->shared,
+		.noreserve = vma->noreserve,
+		.flags = vma->flags,
 		.offset = vma->object != NULL ? vma->pgidx << PAGE_SHIFT : 0,
 		.has_object = vma->object != NULL,
 		.object_size = vma->object != NULL ? object_size(vma->object) : 0,
@@ -26,10 +34,14 @@ static void describe_region(const struct vma *vma, struct mm_region *out)
 		.call = vma->origin.call,
 		.epoch = vma->origin.epoch,
 	};
+	if (vma->object != NULL)
+		out->dev = device_of(vma->backing);
 	if (vma->backing != NULL)
 		vma->backing->ops->describe(vma->backing, out->name, sizeof(out->name), &out->inode);
 	else if (vma->object != NULL)
 		snprintf(out->name, sizeof(out->name), "/dev/zero (deleted)");
+	else if (vma->start < vma->mm->brk && vma->end > vma->mm->brk_start)
+		snprintf(out->name, sizeof(out->name), "[heap]");
 }
 
 bool mm_region(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *out)
@@ -39,7 +51,7 @@ bool mm_region(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *o
 	map_read_lock(ctx, mm);
 	vma = ranges_at_or_above(&mm->vmas, at);
 	if (vma != NULL)
-		describe_region(vma, out);
+		vma_describe(vma, out);
 	map_read_unlock(ctx, mm);
 	return vma != NULL;
 }
@@ -88,7 +100,7 @@ bool mm_region_runs(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_regi
 	map_read_lock(ctx, mm);
 	walk.vma = ranges_at_or_above(&mm->vmas, at);
 	if (walk.vma != NULL) {
-		describe_region(walk.vma, out);
+		vma_describe(walk.vma, out);
 		pt_for_each_leaf(ctx, &mm->pt, out->start, out->end, add_leaf, &walk);
 		*object = walk.vma->object;
 		if (*object != NULL)

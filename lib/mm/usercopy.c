@@ -82,4 +82,33 @@ static size_t mm_copy(struct ctx *ctx, ksim_addr addr, void *host, size_t n, boo
 	return done;
 }
 
+/* Whether the VMA itself allows the access, where a CPU need not ask: what may be written may be read there. */
+static bool vma_permits(struct ctx *ctx, struct mm *mm, ksim_addr addr, bool to_user)
+{
+	const struct vma *vma;
+	bool permits;
+
+	map_read_lock(ctx, mm);
+	vma = ranges_find(&mm->vmas, addr);
+	permits = vma != NULL && vma->prot & (to_user ? PROT_W : PROT_R);
+	map_read_unlock(ctx, mm);
+	return permits;
+}
+
+size_t mm_copy_remote(struct ctx *ctx, struct mm *mm, ksim_addr addr, void *host, size_t n, bool to_user)
+{
+	size_t done = 0;
+
+	while (done < n && addr < PT_SPAN) {
+		size_t chunk = MIN(n - done, PAGE_BYTES - (addr & ~PAGE_MASK));
+
+		if (!vma_permits(ctx, mm, addr, to_user) ||
+		    !copy_in_page(ctx, mm, addr, (char *)host + done, chunk, to_user))
+			break;
+		done += chunk;
+		addr += chunk;
+	}
+	return done;
+}
+
 const struct user_ops mm_user_ops = { .copy = mm_copy };

@@ -10,8 +10,9 @@
  * I2  its interval there is [pgidx, pgidx + pages), also while it is cut or joined: both change in one
  *     critical section of the object's lock, so that truncation never misses a page that is still mapped
  * I3  each VMA that may write to its object counts once in object->writers
- * I4  neighbours that say the same are one VMA, unless a mark lies between the calls that made them; a child of
- *     fork has the VMAs that its parent had
+ * I4  neighbours that say the same are one VMA, unless a mark lies between the calls that made them, or one is a stack
+ *     that has grown up to the other; a child of fork has the VMAs that its parent had
+ * I5  mm->pages, data_pages, stack_pages and locked are sums over the VMAs in the tree
  *
  * Locking: the map lock exclusive throughout; the object's lock inside it.
  * Linux: mm/vma.c. Not modelled: VMAs without pages (pfn maps), policies, userfaultfd.
@@ -75,6 +76,35 @@ static void mapper_insert(struct vma *vma)
 	itree_insert(&vma->object->mappers, &vma->mapper.node, vma->pgidx, vma->pgidx + vma_pages(vma) - 1);
 }
 
+/* More pages of a VMA of the tree, or (modulo 2^64) fewer. */
+static void count_pages(const struct vma *vma, uint64_t pages)
+{
+	struct mm *mm = vma->mm;
+
+	mm->pages += pages;
+	mm->pages_peak = MAX(mm->pages_peak, mm->pages);
+	if (counts_as_data(vma->prot, vma->shared, vma->flags))
+		mm->data_pages += pages;
+	if (unlikely(vma->flags & (VMA_LOCKED | VMA_GROWSDOWN))) {
+		mm->locked += vma->flags & VMA_LOCKED ? pages : 0;
+		mm->stack_pages += vma->flags & VMA_GROWSDOWN ? pages : 0;
+	}
+}
+
+void vma_set_flags(struct vma *vma, uint32_t flags)
+{
+	count_pages(vma, -vma_pages(vma));
+	vma->flags = flags;
+	count_pages(vma, vma_pages(vma));
+}
+
+void vma_set_prot(struct vma *vma, uint8_t prot)
+{
+	count_pages(vma, -vma_pages(vma));
+	vma->prot = prot;
+	count_pages(vma, vma_pages(vma));
+}
+
 void vma_link(struct ctx *ctx, struct vma *vma)
 {
 	KSIM_ASSERT(ctx,
@@ -82,6 +112,7 @@ void vma_link(struct ctx *ctx, struct vma *vma)
 	                    vma->end <= vma->mm->bounds.max,
 	            "a VMA is a row of user pages", "[%#lx, %#lx)", vma->start, vma->end);
 	ranges_insert(&vma->mm->vmas, vma->start, vma->end, vma);
+	count_pages(vma, vma_pages(vma));
 	if (vma->object == NULL)
 		return;
 	mutex_lock(ctx, &vma->object->lock);
@@ -92,6 +123,7 @@ void vma_link(struct ctx *ctx, struct vma *vma)
 void vma_unlink(struct ctx *ctx, struct vma *vma)
 {
 	ranges_remove(&vma->mm->vmas, vma->start);
+	count_pages(vma, -vma_pages(vma));
 	if (vma->object == NULL)
 		return;
 	mutex_lock(ctx, &vma->object->lock);
@@ -109,6 +141,7 @@ static void set_bounds(struct vma *vma, ksim_addr start, ksim_addr end)
 void vma_resize(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end)
 {
 	ranges_resize(&vma->mm->vmas, vma->start, start, end);
+	count_pages(vma, ((end - start) >> PAGE_SHIFT) - vma_pages(vma));
 	if (vma->object == NULL) {
 		set_bounds(vma, start, end);
 		return;
@@ -163,7 +196,7 @@ void vma_split(struct ctx *ctx, struct vma *vma, ksim_addr at, struct vma *fresh
 	mutex_unlock(ctx, &vma->object->lock);
 }
 
-static bool can_merge(const struct vma *low, const struct vma *high)
+bool vma_can_merge(const struct vma *low, const struct vma *high)
 {
 	return low != NULL && high != NULL && low->end == high->start && low->prot == high->prot &&
 	       low->max_prot == high->max_prot && low->shared == high->shared && low->noreserve == high->noreserve &&
@@ -199,11 +232,76 @@ struct vma *vma_merge(struct ctx *ctx, struct vma *vma)
 	struct vma *low = ranges_below(&vma->mm->vmas, vma->start);
 	struct vma *high = ranges_find(&vma->mm->vmas, vma->end);
 
-	if (can_merge(vma, high))
+	if (vma_can_merge(vma, high))
 		vma = join(ctx, vma, high);
-	if (can_merge(low, vma))
+	if (vma_can_merge(low, vma))
 		vma = join(ctx, low, vma);
 	return vma;
+}
+
+/* Whether the part of a VMA at that side, saying that, is one with the neighbour there. */
+static bool joins(struct vma *vma, bool below, uint8_t prot, uint32_t flags)
+{
+	const struct ranges *vmas = &vma->mm->vmas;
+	const uint32_t old_flags = vma->flags;
+	const uint8_t old_prot = vma->prot;
+	bool one;
+
+	vma->prot = prot;
+	vma->flags = flags;
+	one = below ? vma_can_merge(ranges_below(vmas, vma->start), vma)
+	            : vma_can_merge(vma, ranges_find(vmas, vma->end));
+	vma->prot = old_prot;
+	vma->flags = old_flags;
+	return one;
+}
+
+unsigned vma_more(struct vma *vma, ksim_addr start, ksim_addr end, uint8_t prot, uint32_t flags)
+{
+	bool below = vma->start < start, above = end < vma->end;
+
+	if (below && above)
+		return 2;
+	if (below)
+		return !joins(vma, false, prot, flags);
+	return above && !joins(vma, true, prot, flags);
+}
+
+/* Make the VMA's part within [start, end) a VMA of its own, which *vma becomes. 0 or -ENOMEM */
+static int isolate(struct ctx *ctx, struct vma **vma, ksim_addr start, ksim_addr end)
+{
+	struct vma *whole = *vma, *fresh[2] = { NULL, NULL };
+	bool below = whole->start < start, above = end < whole->end;
+
+	if ((below && (fresh[0] = vma_alloc(ctx, whole->mm)) == NULL) ||
+	    (above && (fresh[1] = vma_alloc(ctx, whole->mm)) == NULL) ||
+	    vma_reserve(ctx, whole->mm, (unsigned)below + above) < 0) {
+		vma_free(ctx, fresh[0]);
+		vma_free(ctx, fresh[1]);
+		return -ENOMEM;
+	}
+	if (below) {
+		*vma = fresh[0];
+		vma_split(ctx, whole, start, *vma);
+	}
+	if (above)
+		vma_split(ctx, *vma, end, fresh[1]);
+	vma_unreserve(ctx, whole->mm);
+	return 0;
+}
+
+int vma_change_flags(struct ctx *ctx, struct vma **vma, ksim_addr start, ksim_addr end, uint32_t flags)
+{
+	struct mm *mm = (*vma)->mm;
+	unsigned more = vma_more(*vma, start, end, (*vma)->prot, flags);
+
+	if (more > 0 && mm->vmas.count + more > mm_vmas_max(mm))
+		return -ENOMEM;
+	if (((*vma)->start < start || end < (*vma)->end) && isolate(ctx, vma, start, end) < 0)
+		return -ENOMEM;
+	vma_set_flags(*vma, flags);
+	*vma = vma_merge(ctx, *vma);
+	return 0;
 }
 
 void vma_release(struct ctx *ctx, struct vma *vma)

@@ -76,11 +76,82 @@ void vma_resize(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end
 void vma_split(struct ctx *ctx, struct vma *vma, ksim_addr at, struct vma *fresh);
 /** Join the VMA with its neighbours where they say the same. @return the VMA that is left in its place */
 struct vma *vma_merge(struct ctx *ctx, struct vma *vma);
+/** Give it other flags, and keep the sums of the address space (vma I5). */
+void vma_set_flags(struct vma *vma, uint32_t flags);
+/** Likewise another protection; entries are the caller's business. */
+void vma_set_prot(struct vma *vma, uint8_t prot);
+/** How many VMAs more there are when the VMA's part within [start, end) says this: it may join a neighbour. */
+unsigned vma_more(struct vma *vma, ksim_addr start, ksim_addr end, uint8_t prot, uint32_t flags);
+/**
+ * Give the VMA's part within [start, end) other flags, cutting and joining VMAs as needed; *vma becomes what that part is in.
+ * @return 0; -ENOMEM and nothing is changed: no memory, or there would be too many VMAs
+ */
+int vma_change_flags(struct ctx *ctx, struct vma **vma, ksim_addr start, ksim_addr end, uint32_t flags);
 /** Drop what an unlinked VMA holds, and free it. No leaf or object lock is held. */
 void vma_release(struct ctx *ctx, struct vma *vma);
 
+/** What reports tell of it. Either kind of map lock. */
+void vma_describe(const struct vma *vma, struct mm_region *out);
+
 /** What a page-table entry of the VMA may allow; write only where a private page is the mapping's own. */
 unsigned vma_pte_flags(const struct vma *vma, bool own_page);
+
+/* ---- room.c: what there is room for, and where ---- */
+
+/** What stays free below a stack. */
+#define STACK_GUARD (256 * PAGE_BYTES)
+
+/** Where what lies below a VMA must end. */
+static inline ksim_addr vma_guarded_start(const struct vma *vma)
+{
+	if (likely(!(vma->flags & VMA_GROWSDOWN)))
+		return vma->start;
+	return vma->start > STACK_GUARD ? vma->start - STACK_GUARD : 0;
+}
+
+/** Whether such pages count for RLIMIT_DATA. */
+static inline bool counts_as_data(unsigned prot, bool shared, uint32_t flags)
+{
+	return (prot & PROT_W) && !shared && !(flags & VMA_GROWSDOWN);
+}
+
+/** Whether RLIMIT_AS, and RLIMIT_DATA if they are data, allow more pages; a negative number counts as none. */
+bool mm_may_expand(const struct ctx *ctx, const struct mm *mm, bool data, int64_t pages);
+/** Whether RAM must be able to hold such private pages, and it could not, were it empty: the heuristic of overcommit. */
+bool mm_overcommits(const struct mm *mm, unsigned prot, bool shared, bool noreserve, uint64_t pages);
+/** Whether nothing is mapped in [start, end). */
+bool mm_is_free(const struct mm *mm, ksim_addr start, ksim_addr end);
+/** Pages mapped in [start, end). */
+uint64_t mm_pages_in(const struct mm *mm, ksim_addr start, ksim_addr end);
+/**
+ * Where a mapping goes. 0; -ENOMEM (no room, out of bounds), -EPERM (below MM_MIN), -EEXIST. Map lock, either kind.
+ */
+int mm_place(const struct mm *mm, const struct mm_map *what, ksim_addr *out);
+
+/**
+ * prefault.c: MADV_POPULATE_READ and MADV_POPULATE_WRITE. 0; -ENOMEM (a hole, no memory), -EINVAL (the VMA does not allow
+ * it), -EFAULT (past the end of the file). What comes before is brought in.
+ */
+int mm_populate_advised(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, bool write);
+
+/* ---- map.c: taking ranges out ---- */
+
+/** Whether [start, end) lies strictly inside one VMA, so that taking it out leaves two. */
+bool mm_cuts_a_hole(const struct mm *mm, ksim_addr start, ksim_addr end);
+/**
+ * Empty the range and take it out of the tree. What lies wholly in it is put on *dead, for vma_release_all. *spare is used
+ * up (set to NULL) if a hole is cut, for which the tree has been reserved. Nodes stay.
+ */
+void mm_cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **spare, struct vma **dead);
+/** All of munmap under the map lock. 0 or -ENOMEM */
+int mm_unmap_locked(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **dead);
+/** The first of a chain, taken off it; NULL if it is empty. */
+struct vma *vma_chain_take(struct vma **chain);
+/** vma_release of a chain. */
+void vma_release_all(struct ctx *ctx, struct vma *dead);
+
+/** Whether two neighbours could be one VMA. Either may be NULL. */
+bool vma_can_merge(const struct vma *low, const struct vma *high);
 
 extern const struct mapper_ops vma_mapper_ops;
 

@@ -20,6 +20,15 @@ struct zap {
 	bool private_copies; /* also pages that belong to this mapping alone */
 };
 
+/* What the entry knows of a page of an object that has been written stays with the page. */
+static void keep_mark(const struct mm *mm, pte_t pte)
+{
+	struct frame *frame = frame_of(mm->pt.phys, pte_pfn(pte));
+
+	if (frame->use == FRAME_FILE && !frame_dirty(frame) && pte_flags(mm->pt.format, pte) & PTE_DIRTY)
+		frame_set_dirty(frame);
+}
+
 /* Clear the wanted entries of a run and collect their frames. @return how many; the run's bounds in lo and hi */
 static size_t clear_run(struct ctx *ctx, const struct zap *zap, struct pt_slot first, size_t n, pfn_t *frames,
                         size_t *lo, size_t *hi)
@@ -40,6 +49,7 @@ static size_t clear_run(struct ctx *ctx, const struct zap *zap, struct pt_slot f
 			*lo = i;
 		*hi = i + 1;
 		frames[count++] = pte_pfn(pte);
+		keep_mark(zap->mm, pte);
 	}
 	pt_unlock(ctx, &first);
 	return count;

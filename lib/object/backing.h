@@ -14,6 +14,13 @@ struct backing_ops {
 	void (*put)(struct ctx *ctx, struct backing *backing);
 	/** Write what /proc/pid/maps shows ("/memfd:NAME (deleted)") and its inode number; @return as snprintf. */
 	int (*describe)(const struct backing *backing, char *text, size_t size, uint64_t *inode);
+	/** The device that the inode is on, as stat tells it; NULL: the one of memfds, 00:01. */
+	uint64_t (*dev)(const struct backing *backing);
+	/**
+	 * Make a hole of these bytes, as fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) on the open file does.
+	 * No lock is held. 0, or fallocate's errno: -EPERM (sealed). NULL: it is no such file.
+	 */
+	int (*punch)(struct ctx *ctx, struct backing *backing, uint64_t offset, uint64_t length);
 };
 
 struct backing {

@@ -20,20 +20,6 @@
 
 #include <errno.h>
 
-/* The frame of a page wherever it lies, with a reference, and the size at that moment; PFN_NONE if it is absent. */
-static pfn_t page_look(struct ctx *ctx, struct object *object, uint64_t pgidx, uint64_t *size)
-{
-	pfn_t pfn;
-
-	mutex_lock(ctx, &object->lock);
-	*size = object->size;
-	pfn = radix_get(&object->pages, pgidx);
-	if (pfn.n != 0)
-		frame_get(ctx->env->phys, pfn);
-	mutex_unlock(ctx, &object->lock);
-	return pfn;
-}
-
 static char *page_at(struct ctx *ctx, pfn_t pfn, uint64_t offset)
 {
 	return (char *)frame_ptr(ctx->env->phys, pfn) + offset % PAGE_BYTES;
@@ -42,10 +28,13 @@ static char *page_at(struct ctx *ctx, pfn_t pfn, uint64_t offset)
 /* @return bytes moved, 0 at the end */
 static ssize_t read_page(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio)
 {
-	uint64_t size, n;
+	uint64_t size = object_size(object), n;
 	size_t moved;
-	pfn_t pfn = page_look(ctx, object, offset >> PAGE_SHIFT, &size);
+	pfn_t pfn;
 
+	if (object->ops->page(ctx, object, offset >> PAGE_SHIFT, 0, &pfn) < 0)
+		pfn = PFN_NONE;
+	size = MIN(size, object_size(object)); /* as it was before the page was looked up, and as it was after */
 	n = offset < size ? MIN(size - offset, PAGE_BYTES - offset % PAGE_BYTES) : 0;
 	n = MIN(n, uio->resid);
 	moved = pfn.n != 0 ? uio_copy_to(ctx, uio, page_at(ctx, pfn, offset), n) : uio_zero(ctx, uio, n);
@@ -77,23 +66,20 @@ static bool readable(struct ctx *ctx, const struct uio *uio)
 	return uio_copy_from(ctx, &probe, &byte, 1) == 1;
 }
 
+/* The page to write to. Before one is made, or changed where nobody could see it go, the buffer is tried. */
 static int page_to_write(struct ctx *ctx, struct object *object, uint64_t pgidx, const struct uio *uio, pfn_t *pfn)
 {
-	uint64_t size;
+	bool tried = pgidx >= pages_of(object_size(object));
 	int err;
 
-	*pfn = page_look(ctx, object, pgidx, &size);
-	if (likely(pfn->n != 0))
-		return 0;
-	if (!readable(ctx, uio))
+	if (tried && !readable(ctx, uio))
 		return -EFAULT;
-	err = object->ops->commit(ctx, object, pgidx, 1);
-	if (err < 0)
-		return err;
-	*pfn = page_look(ctx, object, pgidx, &size);
-	KSIM_ASSERT(ctx, pfn->n != 0, "a page stays while the inode is locked", "page %#llx",
-	            (unsigned long long)pgidx);
-	return 0;
+	err = object->ops->page(ctx, object, pgidx, PAGE_TOUCH | PAGE_BEYOND, pfn);
+	if (likely(err == 0))
+		return 0;
+	if (!tried && !readable(ctx, uio))
+		return -EFAULT;
+	return object->ops->page(ctx, object, pgidx, PAGE_MAKE | PAGE_TOUCH | PAGE_BEYOND, pfn);
 }
 
 /* Bytes up to `end` have arrived. */
@@ -109,15 +95,18 @@ static void size_reaches(struct ctx *ctx, struct object *object, uint64_t end)
 /* Nothing has arrived: a page beyond the end was made for nothing. */
 static void give_back(struct ctx *ctx, struct object *object, uint64_t pgidx)
 {
-	pfn_t pfn;
+	uint64_t next = pgidx;
+	pfn_t pfns[2];
+	size_t n;
 
 	if (pgidx < pages_of(object_size(object)))
 		return;
 	mutex_lock(ctx, &object->lock);
-	pfn = radix_clear(&object->pages, pgidx);
-	radix_prune(ctx->env, &object->pages);
+	n = object->ops->remove(ctx, object, &next, pgidx, pfns,
+	                        2); /* room for more than there is, so that it tidies up */
 	mutex_unlock(ctx, &object->lock);
-	frame_put(ctx, pfn);
+	while (n > 0)
+		frame_put(ctx, pfns[--n]);
 }
 
 /* @return bytes moved; fewer than n: the next byte of the buffer cannot be accessed */
@@ -131,10 +120,12 @@ static ssize_t write_page(struct ctx *ctx, struct object *object, uint64_t offse
 	if (err < 0)
 		return err;
 	moved = uio_copy_from(ctx, uio, page_at(ctx, pfn, offset), n);
-	if (moved > 0)
+	if (moved > 0) {
+		frame_set_dirty(frame_of(ctx->env->phys, pfn));
 		size_reaches(ctx, object, offset + moved);
-	else
+	} else {
 		give_back(ctx, object, pgidx);
+	}
 	frame_put(ctx, pfn);
 	return moved > 0 ? (ssize_t)moved : -EFAULT;
 }

@@ -9,20 +9,21 @@
  *	shrink:  size, seq  ->  full fence  ->  { slots out  ->  zap the mappings  ->  put the frames } ...
  *	fault:   seq, size  ->  page()      ->  leaf lock, size and seq again     ->  set the entry
  *
- * A shrink goes through the pages in runs of OBJECT_BATCH that it takes out of their slots. What lies between the first
+ * A hole is punched as a shrink is, but for the size, and the mappings' own copies stay. A shrink goes through the pages in runs of OBJECT_BATCH that it takes out of their slots. What lies between the first
  * page of a run and that of the next is zapped at once, absent pages too, for a private mapping may hold a copy there.
  * So no memory is needed, no frame is reused while a translation to it can exist, and the cost grows with pages and
  * mappings, not with their product. All of it is one hold of the object's lock: nobody sees it half done.
  *
  * I1  a present slot holds exactly one reference on its frame, which is a FRAME_FILE
- * I2  no slot at or beyond npages(size) is present; but between object_commit or a write of new pages and the growth
- *     that follows under the same hold of the inode's lock they are, and nobody else can reach them: page() knows
- *     only pages below the size, and a mapping gets pages from nowhere else
+ * I2  a slot at or beyond npages(size) is present only if fallocate filled it; and between a write of new pages and the
+ *     growth that follows under the same hold of the inode's lock. Nobody else can reach those: page() knows only pages
+ *     below the size, and a mapping gets pages from nowhere else
  * I3  every VMA that maps the object is on its mapper list, with its interval of page indices
  * I4  writers >= 0: that many mappings may write; -1: denied for ever
  *
  * Locking: object->lock for slots, mappers and stores to size; taken inside mm->map, outside the page-table lock. size
- * and seq may be read without it. writers is atomic, since it is taken under no lock in particular.
+ * and seq may be read without it. The inode's lock, outside of all, keeps other calls away from size and content, so
+ * parts of pages are zeroed with no more than that. writers is atomic, since it is taken under no lock in particular.
  * Linux: mm/filemap.c, mm/truncate.c, mm/memory.c (unmap_mapping_range), mapping_map_writable in include/linux/fs.h.
  * Not modelled: swap, writeback, huge pages.
  */
@@ -57,43 +58,143 @@ void object_put(struct ctx *ctx, struct object *object)
 		ref_put(ctx, &object->ref, object_destroy);
 }
 
-/* Size. */
+void object_init(struct ctx *ctx, struct object *object, const struct object_ops *ops, uint64_t size)
+{
+	KSIM_ASSERT(ctx, size <= OBJECT_SIZE_MAX, "a size is at most OBJECT_SIZE_MAX", "%llu", (ull)size);
+	ref_init(&object->ref);
+	origin_set(ctx, &object->origin, CENSUS_OBJECT);
+	object->ops = ops;
+	mutex_init(&object->lock, RANK_OBJECT);
+	object->size = size;
+	itree_init(&object->mappers);
+}
+
+void object_fini(struct object *object)
+{
+	mutex_fini(&object->lock);
+	origin_clear(&object->origin);
+}
+
+/* Pages. */
+
+static size_t pages_one_by_one(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (object->ops->page(ctx, object, first + i, PAGE_TOUCH, &out[i]) == 0)
+			count++;
+		else
+			out[i] = PFN_NONE;
+	}
+	return count;
+}
+
+size_t object_pages_at(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out)
+{
+	return (object->ops->pages != NULL ? object->ops->pages : pages_one_by_one)(ctx, object, first, n, out);
+}
+
+int object_commit(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end)
+{
+	uint64_t first = start >> PAGE_SHIFT;
+
+	KSIM_ASSERT(ctx, end <= OBJECT_SIZE_MAX, "a size is at most OBJECT_SIZE_MAX", "%llu", (ull)end);
+	if (start >= end)
+		return 0;
+	return object->ops->commit(ctx, object, first, pages_of(end) - first);
+}
+
+uint64_t object_pages(struct ctx *ctx, struct object *object)
+{
+	uint64_t n;
+
+	mutex_lock(ctx, &object->lock);
+	n = object->ops->count(ctx, object);
+	mutex_unlock(ctx, &object->lock);
+	return n;
+}
+
+void object_runs(struct ctx *ctx, struct object *object, struct frame_runs *runs)
+{
+	uint64_t page = 0;
+	pfn_t pfn;
+
+	mutex_lock(ctx, &object->lock);
+	for (; object->ops->next(ctx, object, page, &page, &pfn); page++)
+		frame_runs_add(runs, page, pfn, FRAME_RUN_FILE);
+	mutex_unlock(ctx, &object->lock);
+}
+
+/* Where what is there is data. */
+static bool seek_present(struct ctx *ctx, struct object *object, uint64_t pgidx, bool data, uint64_t *found)
+{
+	pfn_t pfn;
+
+	if (data)
+		return object->ops->next(ctx, object, pgidx, found, &pfn);
+	for (*found = pgidx; object->ops->next(ctx, object, *found, &pgidx, &pfn) && pgidx == *found; ++*found)
+		;
+	return true;
+}
+
+int64_t object_seek(struct ctx *ctx, struct object *object, uint64_t offset, bool data)
+{
+	uint64_t found, size;
+	bool any;
+
+	mutex_lock(ctx, &object->lock);
+	size = object->size;
+	any = offset < size && (object->ops->seek != NULL ? object->ops->seek : seek_present)(
+				       ctx, object, offset >> PAGE_SHIFT, data, &found);
+	mutex_unlock(ctx, &object->lock);
+	if (offset >= size)
+		return -ENXIO;
+	if (!any || found >= pages_of(size))
+		return data ? -ENXIO : (int64_t)size;
+	return (int64_t)MIN(MAX(found << PAGE_SHIFT, offset), size);
+}
+
+/* Removal. */
 
 /* Pages [first, last] from all mappings. */
-static void zap_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t last)
+static void zap_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t last, bool private_copies)
 {
 	struct itree_node *node;
 
 	for (node = itree_first(&object->mappers, first, last); node != NULL; node = itree_next(node, first, last)) {
 		struct mapper *mapper = container_of(node, struct mapper, node);
 
-		mapper->ops->zap(ctx, mapper, MAX(first, node->first), MIN(last, node->last), true);
+		mapper->ops->zap(ctx, mapper, MAX(first, node->first), MIN(last, node->last), private_copies);
 	}
 }
 
-static void remove_from_locked(struct ctx *ctx, struct object *object, uint64_t first)
+static void remove_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t last, bool private_copies)
 {
 	pfn_t pfns[OBJECT_BATCH];
 	uint64_t next = first;
 	size_t n;
 
+	__atomic_fetch_add(&object->seq, 1, __ATOMIC_RELEASE);
+	host_fence();
 	do {
-		n = object->ops->remove(ctx, object, &next, OBJECT_PGIDX_MAX, pfns, OBJECT_BATCH);
-		zap_locked(ctx, object, first, n == OBJECT_BATCH ? next - 1 : OBJECT_PGIDX_MAX);
+		n = object->ops->remove(ctx, object, &next, last, pfns, OBJECT_BATCH);
+		zap_locked(ctx, object, first, n == OBJECT_BATCH ? next - 1 : last, private_copies);
 		for (size_t i = 0; i < n; i++)
 			frame_put(ctx, pfns[i]);
 		first = next;
-	} while (n == OBJECT_BATCH);
-	radix_prune(ctx->env, &object->pages);
+	} while (n == OBJECT_BATCH && first <= last);
 }
 
-static void zero_tail_locked(struct ctx *ctx, struct object *object, uint64_t size)
+/* Bytes [from, to) of the page that `from` lies in, if it is there. */
+static void zero_part(struct ctx *ctx, struct object *object, uint64_t from, uint64_t to)
 {
-	uint64_t used = size % PAGE_BYTES;
-	pfn_t pfn = radix_get(&object->pages, size >> PAGE_SHIFT);
+	pfn_t pfn;
 
-	if (used != 0 && pfn.n != 0)
-		raw_zero((char *)frame_ptr(ctx->env->phys, pfn) + used, PAGE_BYTES - used);
+	if (from >= to || object->ops->page(ctx, object, from >> PAGE_SHIFT, 0, &pfn) < 0)
+		return;
+	raw_zero((char *)frame_ptr(ctx->env->phys, pfn) + from % PAGE_BYTES, to - from);
+	frame_put(ctx, pfn);
 }
 
 static void check_locked(struct ctx *ctx, struct object *object, bool quiet, struct check_report *report);
@@ -101,7 +202,7 @@ static void check_locked(struct ctx *ctx, struct object *object, bool quiet, str
 #ifdef KSIM_CHECK_SLOW
 static void broken(void *ctx, const char *text)
 {
-	KSIM_ASSERT(ctx, false, "an object is sound after it was resized", "%s", text);
+	KSIM_ASSERT(ctx, false, "an object is sound after pages were removed or it was resized", "%s", text);
 }
 #endif
 
@@ -123,44 +224,31 @@ void object_resize(struct ctx *ctx, struct object *object, uint64_t size)
 	mutex_lock(ctx, &object->lock);
 	grows = size > object->size;
 	__atomic_store_n(&object->size, size, __ATOMIC_RELEASE);
-	if (!grows) {
-		__atomic_fetch_add(&object->seq, 1, __ATOMIC_RELEASE);
-		host_fence();
-		zero_tail_locked(ctx, object, size);
-		remove_from_locked(ctx, object, pages_of(size));
-	}
+	if (!grows)
+		remove_locked(ctx, object, pages_of(size), OBJECT_PGIDX_MAX, true);
 	check_slow_locked(ctx, object);
 	mutex_unlock(ctx, &object->lock);
+	if (!grows)
+		zero_part(ctx, object, size, page_up(size));
 }
 
-int object_commit(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end)
+void object_punch(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end)
 {
-	uint64_t first = start >> PAGE_SHIFT;
+	uint64_t first = pages_of(start), beyond = end >> PAGE_SHIFT;
 
-	KSIM_ASSERT(ctx, end <= OBJECT_SIZE_MAX, "a size is at most OBJECT_SIZE_MAX", "%llu", (ull)end);
-	if (start >= end)
-		return 0;
-	return object->ops->commit(ctx, object, first, pages_of(end) - first);
-}
-
-uint64_t object_pages(struct ctx *ctx, struct object *object)
-{
-	uint64_t n;
-
+	KSIM_ASSERT(ctx, start < end && end <= OBJECT_SIZE_MAX, "a hole is of bytes that can exist", "[%llu, %llu)",
+	            (ull)start, (ull)end);
+	if (first > beyond) { /* all in one page */
+		zero_part(ctx, object, start, end);
+		return;
+	}
+	zero_part(ctx, object, start, first << PAGE_SHIFT);
+	zero_part(ctx, object, beyond << PAGE_SHIFT, end);
+	if (first == beyond)
+		return;
 	mutex_lock(ctx, &object->lock);
-	n = object->pages.count;
-	mutex_unlock(ctx, &object->lock);
-	return n;
-}
-
-void object_runs(struct ctx *ctx, struct object *object, struct frame_runs *runs)
-{
-	uint64_t page = 0;
-	pfn_t pfn;
-
-	mutex_lock(ctx, &object->lock);
-	for (; radix_next(&object->pages, page, &page, &pfn); page++)
-		frame_runs_add(runs, page, pfn, FRAME_RUN_FILE);
+	remove_locked(ctx, object, first, beyond - 1, false);
+	check_slow_locked(ctx, object);
 	mutex_unlock(ctx, &object->lock);
 }
 
@@ -239,16 +327,14 @@ static void check_page(struct ctx *ctx, uint64_t pgidx, pfn_t pfn, bool quiet, s
 
 static void check_locked(struct ctx *ctx, struct object *object, bool quiet, struct check_report *report)
 {
-	uint64_t pgidx = 0, beyond = pages_of(object->size);
 	struct itree_node *node;
+	uint64_t pgidx = 0;
 	pfn_t pfn;
 
-	radix_check(&object->pages, report);
-	for (; radix_next(&object->pages, pgidx, &pgidx, &pfn); pgidx++) {
+	if (object->ops->check != NULL)
+		object->ops->check(ctx, object, report);
+	for (; object->ops->next(ctx, object, pgidx, &pgidx, &pfn); pgidx++)
 		check_page(ctx, pgidx, pfn, quiet, report);
-		CHECK_THAT(report, pgidx < beyond, "object I2: no page lies beyond the size",
-		           "page %#llx, size %llu bytes", (ull)pgidx, (ull)object->size);
-	}
 	itree_check(&object->mappers, report);
 	for (node = itree_first(&object->mappers, 0, UINT64_MAX); node != NULL; node = itree_next(node, 0, UINT64_MAX))
 		CHECK_THAT(report,

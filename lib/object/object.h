@@ -10,11 +10,11 @@
 #include "base/ref.h"
 #include "base/uio.h"
 #include "object/backing.h"
-#include "object/radix.h"
 #include "phys/runs.h"
 
-struct object;
+struct ksim_object_ops;
 struct mapper;
+struct object;
 
 /** What a mapping of an object must be able to do; mm provides it. */
 struct mapper_ops {
@@ -36,20 +36,29 @@ struct mapper {
 	const struct mapper_ops *ops; /* c */
 };
 
-/** Where an object's pages come from. */
+/** How a page is asked for; bits. */
+enum page_how {
+	PAGE_MAKE = 1,   /* make a zeroed one if it is absent */
+	PAGE_TOUCH = 2,  /* it is data from now on: it is mapped, or written to */
+	PAGE_BEYOND = 4, /* also if it begins at or beyond the size; the caller holds the inode's lock */
+};
+
+/**
+ * Where an object's pages come from. Members that may be NULL: `pages` (then `page` is asked for each), `seek` (then a
+ * page that is there is data), `check`.
+ */
 struct object_ops {
 	const char *name;
 	/**
 	 * The frame of a page, with a reference for the caller.
-	 * @param alloc  make a zeroed one if it is absent
-	 * @return 0; -ENOENT absent and not alloc; -ENXIO the page begins at or beyond the size; -ENOMEM
+	 * @return 0; -ENOENT absent and not to be made; -ENXIO it begins at or beyond the size; -ENOMEM
 	 */
-	int (*page)(struct ctx *ctx, struct object *object, uint64_t pgidx, bool alloc, pfn_t *out);
+	int (*page)(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out);
 	/** What there is of pages [first, first + n), see object_pages_at. */
 	size_t (*pages)(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out);
 	/**
-	 * Allocate zeroed frames for the absent pages of [first, first + n): all or none, also beyond the size.
-	 * 0 or -ENOMEM.
+	 * Allocate zeroed frames for the absent pages of [first, first + n): all or none, also beyond the size. Those are no
+	 * data until they are touched; those that were there are data from now on, as on Linux. 0 or -ENOMEM.
 	 */
 	int (*commit)(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n);
 	/**
@@ -58,6 +67,17 @@ struct object_ops {
 	 * @return how many; fewer than n: there are no more
 	 */
 	size_t (*remove)(struct ctx *ctx, struct object *object, uint64_t *next, uint64_t last, pfn_t *out, size_t n);
+	/** The first page at or above pgidx that is there; false: none is. Object lock held; no reference is taken. */
+	bool (*next)(struct ctx *ctx, struct object *object, uint64_t pgidx, uint64_t *found, pfn_t *pfn);
+	/** How many pages are there. Object lock held. */
+	uint64_t (*count)(struct ctx *ctx, struct object *object);
+	/**
+	 * The first page at or above pgidx that is data, or that is none. Object lock held.
+	 * @return false: all that follow are the other
+	 */
+	bool (*seek)(struct ctx *ctx, struct object *object, uint64_t pgidx, bool data, uint64_t *found);
+	/** Validator of what is the object's own. Object lock held. */
+	void (*check)(struct ctx *ctx, struct object *object, struct check_report *report);
 	/** The last reference has gone. */
 	void (*destroy)(struct ctx *ctx, struct object *object);
 };
@@ -69,7 +89,6 @@ struct object {
 	struct mutex lock;            /* RANK_OBJECT */
 	uint64_t size;                /* a  bytes; written under lock */
 	uint64_t seq;                 /* a  raised by every removal, after size is stored and before pages go */
-	struct radix pages;           /* o */
 	struct itree mappers;         /* o */
 	int64_t writers;              /* a  mappings that may write, or -1: none may ever be made */
 };
@@ -78,6 +97,14 @@ struct object {
 /** No page of any object has a greater index. */
 #define OBJECT_PGIDX_MAX (UINT64_MAX >> PAGE_SHIFT)
 
+/** The part that all kinds of objects have: of that size, with one reference, on the caller's account. */
+void object_init(struct ctx *ctx, struct object *object, const struct object_ops *ops, uint64_t size);
+/** Its end, for object_ops.destroy, before the memory goes. */
+void object_fini(struct object *object);
+/** Whether somebody else's ops are all there; see <ksim/kernel/object.h>. */
+bool object_ops_complete(const struct ksim_object_ops *ops);
+/** An object, of size 0, whose pages somebody else keeps. 0; -ENOMEM, and what else their create says. */
+int object_create_foreign(struct ctx *ctx, const struct ksim_object_ops *ops, struct object **out);
 /** An object of shared memory: absent pages read as zeros and are made when touched. 0 or -ENOMEM. */
 int object_create_shmem(struct ctx *ctx, uint64_t size, struct object **out);
 void object_get(struct object *object);
@@ -94,20 +121,20 @@ static inline uint64_t object_seq(const struct object *object)
 	return __atomic_load_n(&object->seq, __ATOMIC_ACQUIRE);
 }
 
-/** As object_ops.page. The caller judges the size before and, under the leaf lock, after. */
+/**
+ * The frame of a page that is to be mapped, with a reference; alloc: make it if it is absent. The caller judges the size
+ * before and, under the leaf lock, after. Errors as object_ops.page.
+ */
 static inline int object_page(struct ctx *ctx, struct object *object, uint64_t pgidx, bool alloc, pfn_t *out)
 {
-	return object->ops->page(ctx, object, pgidx, alloc, out);
+	return object->ops->page(ctx, object, pgidx, alloc ? PAGE_MAKE | PAGE_TOUCH : PAGE_TOUCH, out);
 }
 
 /**
- * The frames of pages [first, first + n), each with a reference for the caller; PFN_NONE for a page that is absent or
- * begins at or beyond the size. @return how many there are
+ * The frames of pages [first, first + n), to be mapped, each with a reference for the caller; PFN_NONE for a page that
+ * is absent or begins at or beyond the size, or, where files are sparse, is no data yet. @return how many there are
  */
-static inline size_t object_pages_at(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out)
-{
-	return object->ops->pages(ctx, object, first, n, out);
-}
+size_t object_pages_at(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out);
 
 /**
  * Give the object a new size, in bytes. Shrinking, or the same size again, zeroes the tail of the last page, removes
@@ -117,9 +144,19 @@ static inline size_t object_pages_at(struct ctx *ctx, struct object *object, uin
 void object_resize(struct ctx *ctx, struct object *object, uint64_t size);
 /**
  * Allocate the absent pages that cover bytes [start, end): all or none. Pages beyond the size stay unreachable until
- * object_resize has grown it; a caller who commits those holds the inode's lock over both. 0 or -ENOMEM.
+ * object_resize has grown it. The inode's lock is held. 0 or -ENOMEM.
  */
 int object_commit(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end);
+/**
+ * Make bytes [start, end) a hole: whole pages go, from every mapping too, but private copies stay; what is left of the
+ * first and the last page is zeroed. The size stays. The inode's lock is held; it cannot fail.
+ */
+void object_punch(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end);
+/**
+ * Where at or beyond offset, bytes, the next data is, or the next hole, the one at the end included.
+ * @return the offset; -ENXIO offset is at or beyond the size, or no data follows
+ */
+int64_t object_seek(struct ctx *ctx, struct object *object, uint64_t offset, bool data);
 
 /** Pages present. A snapshot. */
 uint64_t object_pages(struct ctx *ctx, struct object *object);

@@ -17,8 +17,10 @@
  * I2  a node is on the idle list if and only if its `present` is 0
  * I3  a child is one level below its parent, and knows it and the slot it hangs in
  * I4  count is the number of frame numbers in all leaves
+ * I5  only a slot that holds a frame number is marked; nmarked is the number of those in all leaves
  *
- * Locking: the caller's. Linux: lib/xarray.c. Not modelled: multi-index entries, marks, lookups without a lock.
+ * Locking: the caller's. Linux: lib/xarray.c. Not modelled: multi-index entries, marks in branches, lookups without a
+ * lock.
  */
 #include "object/radix.h"
 
@@ -44,6 +46,7 @@ struct radix_node {
 struct leaf {
 	struct radix_node head;
 	uint32_t pfn[NSLOTS];
+	uint64_t marked; /* a bit for each slot */
 };
 
 struct branch {
@@ -186,7 +189,7 @@ int radix_reserve(struct ctx *ctx, struct radix *r, uint64_t first, uint64_t n)
 	return err;
 }
 
-void radix_set(struct radix *r, uint64_t index, pfn_t pfn)
+static struct leaf *set(struct radix *r, uint64_t index, pfn_t pfn)
 {
 	struct leaf *leaf = find_leaf(r, index);
 	unsigned slot = index & SLOT_MASK;
@@ -198,6 +201,28 @@ void radix_set(struct radix *r, uint64_t index, pfn_t pfn)
 	leaf->pfn[slot] = (uint32_t)pfn.n;
 	fill_bit(&leaf->head, slot);
 	r->count++;
+	return leaf;
+}
+
+void radix_set(struct radix *r, uint64_t index, pfn_t pfn)
+{
+	set(r, index, pfn);
+}
+
+void radix_set_marked(struct radix *r, uint64_t index, pfn_t pfn)
+{
+	struct leaf *leaf = set(r, index, pfn);
+
+	leaf->marked |= UINT64_C(1) << (index & SLOT_MASK);
+	r->nmarked++;
+}
+
+static void unmark(struct radix *r, struct leaf *leaf, unsigned slot)
+{
+	if (likely(leaf->marked == 0))
+		return;
+	r->nmarked -= leaf->marked >> slot & 1;
+	leaf->marked &= ~(UINT64_C(1) << slot);
 }
 
 pfn_t radix_clear(struct radix *r, uint64_t index)
@@ -209,9 +234,39 @@ pfn_t radix_clear(struct radix *r, uint64_t index)
 	if (was.n == 0)
 		return was;
 	leaf->pfn[slot] = 0;
+	unmark(r, leaf, slot);
 	clear_bit(r, &leaf->head, slot);
 	r->count--;
 	return was;
+}
+
+void radix_mark(struct radix *r, uint64_t index)
+{
+	struct leaf *leaf = find_leaf(r, index);
+	unsigned slot = index & SLOT_MASK;
+
+	KSIM_ASSERT(NULL, leaf != NULL && leaf->pfn[slot] != 0, "a page is there to be marked", "index %#llx",
+	            (unsigned long long)index);
+	r->nmarked += !(leaf->marked >> slot & 1);
+	leaf->marked |= UINT64_C(1) << slot;
+}
+
+bool radix_marked(const struct radix *r, uint64_t index)
+{
+	const struct leaf *leaf = find_leaf(r, index);
+
+	return leaf != NULL && leaf->marked >> (index & SLOT_MASK) & 1;
+}
+
+pfn_t radix_get_unmark(struct radix *r, uint64_t index)
+{
+	struct leaf *leaf = find_leaf(r, index);
+	unsigned slot = index & SLOT_MASK;
+
+	if (leaf == NULL)
+		return PFN_NONE;
+	unmark(r, leaf, slot);
+	return (pfn_t){ leaf->pfn[slot] };
 }
 
 /* From a node with nothing more to the right of index: up, and one slot on. NULL at the end of the tree. */
@@ -229,7 +284,13 @@ static const struct radix_node *climb(const struct radix_node *node, uint64_t *i
 	return NULL;
 }
 
-bool radix_next(const struct radix *r, uint64_t index, uint64_t *found, pfn_t *pfn)
+/* What a walk stops at: of a leaf the pages that it looks for, of a branch the children. */
+static uint64_t wanted(const struct radix_node *node, bool marked_too)
+{
+	return node->level > 0 || marked_too ? node->present : node->present & ~LEAF_OF(node)->marked;
+}
+
+static bool next(const struct radix *r, uint64_t index, bool marked_too, uint64_t *found, pfn_t *pfn)
 {
 	const struct radix_node *node = r->root;
 
@@ -237,7 +298,7 @@ bool radix_next(const struct radix *r, uint64_t index, uint64_t *found, pfn_t *p
 		return false;
 	while (node != NULL) {
 		unsigned shift = shift_of(node->level), slot = slot_at(index, node->level);
-		uint64_t rest = node->present >> slot;
+		uint64_t rest = wanted(node, marked_too) >> slot;
 
 		if (rest == 0) {
 			node = climb(node, &index);
@@ -255,6 +316,32 @@ bool radix_next(const struct radix *r, uint64_t index, uint64_t *found, pfn_t *p
 		node = TWIG_OF(node)->child[slot];
 	}
 	return false;
+}
+
+bool radix_next(const struct radix *r, uint64_t index, uint64_t *found, pfn_t *pfn)
+{
+	return next(r, index, true, found, pfn);
+}
+
+bool radix_next_unmarked(const struct radix *r, uint64_t index, uint64_t *found)
+{
+	pfn_t pfn;
+
+	return next(r, index, false, found, &pfn);
+}
+
+uint64_t radix_next_gap(const struct radix *r, uint64_t index)
+{
+	const struct leaf *leaf;
+
+	while ((leaf = find_leaf(r, index)) != NULL) {
+		uint64_t gaps = ~wanted(&leaf->head, false) >> (index & SLOT_MASK);
+
+		if (gaps != 0)
+			return index + (unsigned)__builtin_ctzll(gaps);
+		index = (index | SLOT_MASK) + 1;
+	}
+	return index;
 }
 
 void radix_prune(struct env *env, struct radix *r)
@@ -293,11 +380,19 @@ void radix_fini(struct env *env, struct radix *r)
 struct tally {
 	uint64_t filled;
 	uint64_t idle;
+	uint64_t marked;
 };
 
 static void check_node(const struct radix_node *node, struct tally *tally, struct check_report *report)
 {
 	tally->idle += node->present == 0;
+	if (node->level == 0) {
+		uint64_t marked = LEAF_OF(node)->marked;
+
+		tally->marked += (uint64_t)__builtin_popcountll(marked);
+		CHECK_THAT(report, (marked & ~node->present) == 0, "radix I5: a marked slot is filled",
+		           "marked %#llx, filled %#llx", (unsigned long long)marked, (unsigned long long)node->present);
+	}
 	for (unsigned slot = 0; slot < NSLOTS; slot++) {
 		bool bit = node->present >> slot & 1;
 		const struct radix_node *child;
@@ -338,4 +433,6 @@ void radix_check(const struct radix *r, struct check_report *report)
 	           (unsigned long long)tally.idle, (unsigned long long)nidle);
 	CHECK_THAT(report, tally.filled == r->count, "radix I4: count pages are in the leaves", "%llu, count %llu",
 	           (unsigned long long)tally.filled, (unsigned long long)r->count);
+	CHECK_THAT(report, tally.marked == r->nmarked, "radix I5: nmarked pages are marked", "%llu, nmarked %llu",
+	           (unsigned long long)tally.marked, (unsigned long long)r->nmarked);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Frame numbers by page index: a radix tree of 64-way nodes that is only as high as its highest index needs.
- * A slot holds a frame number or 0. Mechanism only; the caller locks and counts references.
+ * A slot holds a frame number or 0, and a filled one may be marked. Mechanism only; the caller locks and counts references.
  */
 #ifndef OBJECT_RADIX_H
 #define OBJECT_RADIX_H
@@ -16,6 +16,7 @@ struct radix {
 	struct radix_node *root;      /* NULL: empty */
 	unsigned height;              /* levels below and including the root */
 	uint64_t count;               /* slots that are not 0 */
+	uint64_t nmarked;             /* of these, marked */
 	LIST_HEAD(, radix_node) idle; /* nodes that hold nothing: what a prune frees */
 };
 
@@ -27,12 +28,23 @@ pfn_t radix_get(const struct radix *r, uint64_t index);
  * 0 or -ENOMEM (extra nodes stay until radix_prune).
  */
 int radix_reserve(struct ctx *ctx, struct radix *r, uint64_t first, uint64_t n);
-/** Fill an empty slot whose nodes exist. */
+/** Fill an empty slot whose nodes exist; it is not marked. */
 void radix_set(struct radix *r, uint64_t index, pfn_t pfn);
 /** Empty a slot and return what was there. */
 pfn_t radix_clear(struct radix *r, uint64_t index);
 /** The first filled slot at or above index; false if there is none. O(height) over absent subtrees. */
 bool radix_next(const struct radix *r, uint64_t index, uint64_t *found, pfn_t *pfn);
+/** The same, and it is marked. */
+void radix_set_marked(struct radix *r, uint64_t index, pfn_t pfn);
+/** Mark a filled slot. */
+void radix_mark(struct radix *r, uint64_t index);
+bool radix_marked(const struct radix *r, uint64_t index);
+/** radix_get, and the slot is not marked any more. */
+pfn_t radix_get_unmark(struct radix *r, uint64_t index);
+/** The first filled slot at or above index that is not marked; false if there is none. */
+bool radix_next_unmarked(const struct radix *r, uint64_t index, uint64_t *found);
+/** The first index at or above index whose slot is empty or marked. */
+uint64_t radix_next_gap(const struct radix *r, uint64_t index);
 /** Free nodes that hold nothing; all of them when the tree is empty. O(nodes freed). */
 void radix_prune(struct env *env, struct radix *r);
 /** Free all nodes; no slot may be filled. */

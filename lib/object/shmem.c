@@ -10,14 +10,23 @@
  * reserve all nodes and fill the slots, which cannot fail any more. Until then nobody has seen a frame, so undoing is
  * giving frames back and pruning the nodes. Pages that a fault has made meanwhile keep their frames, and ours go back.
  *
+ * What a page is to SEEK_DATA:
+ *
+ *	absent ----- page() MAKE, TOUCH ----------------------------------------> data
+ *	   '-------- commit() ----> unwritten: marked -- page() TOUCH, commit() --^
+ *
+ * Both unwritten pages and data count in st_blocks; both go absent by remove().
+ *
  * I1  a frame in a slot was zeroed before it got there
  * I2  page() hands out and makes pages below the size only, and looks at the size under the lock, so it cannot put one
- *     behind the back of a truncation; commit() makes pages beyond it too, for a caller who then grows the object
+ *     behind the back of a truncation; with PAGE_BEYOND, and commit(), beyond it too, for a caller who keeps truncations
+ *     away
+ * I3  beyond the size there are unwritten pages only
  *
  * Locking: object->lock, under which frames and nodes may be allocated and no page is ever zeroed.
- * Linux: mm/shmem.c. Not modelled: swap, quotas, huge pages, unwritten pages that fallocate has not zeroed yet.
+ * Linux: mm/shmem.c. Not modelled: swap, quotas, huge pages.
  */
-#include "object/object.h"
+#include "object/shmem.h"
 
 #include <errno.h>
 
@@ -25,16 +34,19 @@
 
 enum { FEW = 32, ALLOC_BATCH = 512, REMOVE_BATCH = 64 };
 
-/* Whether a page may lie beyond the size. */
-enum reach { WITHIN_SIZE, ANYWHERE };
-
-static int look_locked(struct ctx *ctx, struct object *object, uint64_t pgidx, enum reach reach, pfn_t *out)
+static struct radix *radix_of(struct object *object)
 {
+	return &shmem_of(object)->pages;
+}
+
+static int look_locked(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out)
+{
+	struct radix *pages = radix_of(object);
 	pfn_t pfn;
 
-	if (reach == WITHIN_SIZE && pgidx >= pages_of(object->size))
+	if (!(how & PAGE_BEYOND) && pgidx >= pages_of(object->size))
 		return -ENXIO;
-	pfn = radix_get(&object->pages, pgidx);
+	pfn = how & PAGE_TOUCH ? radix_get_unmark(pages, pgidx) : radix_get(pages, pgidx);
 	if (pfn.n == 0)
 		return -ENOENT;
 	frame_get(ctx->env->phys, pfn);
@@ -42,35 +54,38 @@ static int look_locked(struct ctx *ctx, struct object *object, uint64_t pgidx, e
 	return 0;
 }
 
-static int look(struct ctx *ctx, struct object *object, uint64_t pgidx, enum reach reach, pfn_t *out)
+static int look(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out)
 {
 	int err;
 
 	mutex_lock(ctx, &object->lock);
-	err = look_locked(ctx, object, pgidx, reach, out);
+	err = look_locked(ctx, object, pgidx, how, out);
 	mutex_unlock(ctx, &object->lock);
 	return err;
 }
 
 /* Fill [first, first + n): of pfns, the first *used have gone into slots. */
-static int install_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n, const pfn_t *pfns,
-                          uint64_t *used)
+static int install_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n, unsigned how,
+                          const pfn_t *pfns, uint64_t *used)
 {
-	int err = radix_reserve(ctx, &object->pages, first, n);
+	struct radix *pages = radix_of(object);
+	int err = radix_reserve(ctx, pages, first, n);
 
 	*used = 0;
 	if (err < 0) {
-		radix_prune(ctx->env, &object->pages);
+		radix_prune(ctx->env, pages);
 		return err;
 	}
-	for (uint64_t pgidx = first; pgidx < first + n; pgidx++)
-		if (radix_get(&object->pages, pgidx).n == 0)
-			radix_set(&object->pages, pgidx, pfns[(*used)++]);
+	for (uint64_t pgidx = first; pgidx < first + n; pgidx++) {
+		if (radix_get_unmark(pages, pgidx).n != 0)
+			continue;
+		(how & PAGE_TOUCH ? radix_set : radix_set_marked)(pages, pgidx, pfns[(*used)++]);
+	}
 	return 0;
 }
 
 /* A page that was absent a moment ago. */
-static int make(struct ctx *ctx, struct object *object, uint64_t pgidx, enum reach reach, pfn_t *out)
+static int make(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out)
 {
 	uint64_t used = 0;
 	pfn_t fresh;
@@ -78,13 +93,13 @@ static int make(struct ctx *ctx, struct object *object, uint64_t pgidx, enum rea
 
 	if (frame_alloc(ctx, FRAME_FILE, FRAME_ZERO, &fresh) < 0) {
 		/* Somebody may have made this very page of the last frame. */
-		err = look(ctx, object, pgidx, reach, out);
+		err = look(ctx, object, pgidx, how, out);
 		return err == -ENOENT ? -ENOMEM : err;
 	}
 	mutex_lock(ctx, &object->lock);
-	err = look_locked(ctx, object, pgidx, reach, out);
+	err = look_locked(ctx, object, pgidx, how, out);
 	if (err == -ENOENT) {
-		err = install_locked(ctx, object, pgidx, 1, &fresh, &used);
+		err = install_locked(ctx, object, pgidx, 1, how, &fresh, &used);
 		if (err == 0) {
 			frame_get(ctx->env->phys, fresh);
 			*out = fresh;
@@ -96,15 +111,16 @@ static int make(struct ctx *ctx, struct object *object, uint64_t pgidx, enum rea
 	return err;
 }
 
-static int shmem_page(struct ctx *ctx, struct object *object, uint64_t pgidx, bool alloc, pfn_t *out)
+static int shmem_page(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out)
 {
-	int err = look(ctx, object, pgidx, WITHIN_SIZE, out);
+	int err = look(ctx, object, pgidx, how, out);
 
-	return err == -ENOENT && alloc ? make(ctx, object, pgidx, WITHIN_SIZE, out) : err;
+	return err == -ENOENT && how & PAGE_MAKE ? make(ctx, object, pgidx, how, out) : err;
 }
 
 static size_t shmem_pages(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out)
 {
+	struct radix *pages = radix_of(object);
 	uint64_t pgidx = first, end;
 	size_t count = 0;
 	pfn_t pfn;
@@ -113,7 +129,13 @@ static size_t shmem_pages(struct ctx *ctx, struct object *object, uint64_t first
 		out[i] = PFN_NONE;
 	mutex_lock(ctx, &object->lock);
 	end = MIN(first + n, pages_of(object->size));
-	for (; pgidx < end && radix_next(&object->pages, pgidx, &pgidx, &pfn) && pgidx < end; pgidx++) {
+	for (; pgidx < end && radix_next(pages, pgidx, &pgidx, &pfn) && pgidx < end; pgidx++) {
+		if (pages->nmarked != 0) {
+			/* As on Linux, where a fault maps what lies around it: what fallocate set aside is no data by that. */
+			if (ctx->env->commit == COMMIT_ON_TOUCH && radix_marked(pages, pgidx))
+				continue;
+			radix_get_unmark(pages, pgidx);
+		}
 		frame_get(ctx->env->phys, pfn);
 		out[pgidx - first] = pfn;
 		count++;
@@ -125,25 +147,28 @@ static size_t shmem_pages(struct ctx *ctx, struct object *object, uint64_t first
 static int commit_one(struct ctx *ctx, struct object *object, uint64_t pgidx)
 {
 	pfn_t pfn;
-	int err = look(ctx, object, pgidx, ANYWHERE, &pfn);
+	int err = look(ctx, object, pgidx, PAGE_BEYOND | PAGE_TOUCH, &pfn);
 
 	if (err == -ENOENT)
-		err = make(ctx, object, pgidx, ANYWHERE, &pfn);
-	if (err == 0)
+		err = make(ctx, object, pgidx, PAGE_BEYOND, &pfn);
+	if (err == 0) {
+		frame_set_dirty(frame_of(ctx->env->phys, pfn)); /* as whoever commits a page means to keep it */
 		frame_put(ctx, pfn);
+	}
 	return err;
 }
 
 /* How many pages of [first, first + n) are absent; -ENOMEM if RAM cannot hold them. */
 static int count_absent(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n, uint64_t *absent)
 {
+	struct radix *pages = radix_of(object);
 	uint64_t pgidx = first;
 	pfn_t pfn;
 
 	mutex_lock(ctx, &object->lock);
 	*absent = n;
-	if (n <= object->pages.count || phys_has_frames(ctx, n - object->pages.count))
-		for (; radix_next(&object->pages, pgidx, &pgidx, &pfn) && pgidx - first < n; pgidx++)
+	if (n <= pages->count || phys_has_frames(ctx, n - pages->count))
+		for (; radix_next(pages, pgidx, &pgidx, &pfn) && pgidx - first < n; pgidx++)
 			--*absent;
 	mutex_unlock(ctx, &object->lock);
 	return phys_has_frames(ctx, *absent) ? 0 : -ENOMEM;
@@ -177,11 +202,24 @@ static int commit_into(struct ctx *ctx, struct object *object, uint64_t first, u
 
 	if (err < 0)
 		return err;
+	for (uint64_t i = 0; i < absent; i++)
+		frame_set_dirty(frame_of(ctx->env->phys, pfns[i]));
 	mutex_lock(ctx, &object->lock);
-	err = install_locked(ctx, object, first, n, pfns, &used);
+	err = install_locked(ctx, object, first, n, 0, pfns, &used);
 	mutex_unlock(ctx, &object->lock);
 	free_frames(ctx, pfns + used, absent - used);
 	return err;
+}
+
+/* All there are already: they become data. */
+static void touch(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n)
+{
+	struct radix *pages = radix_of(object);
+
+	mutex_lock(ctx, &object->lock);
+	for (uint64_t pgidx = first; pages->nmarked != 0 && pgidx < first + n; pgidx++)
+		radix_get_unmark(pages, pgidx);
+	mutex_unlock(ctx, &object->lock);
 }
 
 static int shmem_commit(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n)
@@ -193,8 +231,12 @@ static int shmem_commit(struct ctx *ctx, struct object *object, uint64_t first, 
 	if (n == 1)
 		return commit_one(ctx, object, first);
 	err = count_absent(ctx, object, first, n, &absent);
-	if (err < 0 || absent == 0)
+	if (err < 0)
 		return err;
+	if (absent == 0) {
+		touch(ctx, object, first, n);
+		return 0;
+	}
 	if (absent > FEW) {
 		pfns = kmem_alloc(ctx, absent * sizeof(*pfns));
 		if (pfns == NULL)
@@ -208,16 +250,50 @@ static int shmem_commit(struct ctx *ctx, struct object *object, uint64_t first, 
 
 static size_t shmem_remove(struct ctx *ctx, struct object *object, uint64_t *next, uint64_t last, pfn_t *out, size_t n)
 {
+	struct radix *pages = radix_of(object);
 	size_t done = 0;
 	uint64_t pgidx;
 	pfn_t pfn;
 
-	(void)ctx;
-	while (done < n && radix_next(&object->pages, *next, &pgidx, &pfn) && pgidx <= last) {
-		out[done++] = radix_clear(&object->pages, pgidx);
+	while (done < n && radix_next(pages, *next, &pgidx, &pfn) && pgidx <= last) {
+		out[done++] = radix_clear(pages, pgidx);
 		*next = pgidx + 1;
 	}
+	if (done < n)
+		radix_prune(ctx->env, pages);
 	return done;
+}
+
+static bool shmem_next(struct ctx *ctx, struct object *object, uint64_t pgidx, uint64_t *found, pfn_t *pfn)
+{
+	(void)ctx;
+	return radix_next(radix_of(object), pgidx, found, pfn);
+}
+
+static uint64_t shmem_count(struct ctx *ctx, struct object *object)
+{
+	(void)ctx;
+	return radix_of(object)->count;
+}
+
+static bool shmem_seek(struct ctx *ctx, struct object *object, uint64_t pgidx, bool data, uint64_t *found)
+{
+	(void)ctx;
+	if (data)
+		return radix_next_unmarked(radix_of(object), pgidx, found);
+	*found = radix_next_gap(radix_of(object), pgidx);
+	return true;
+}
+
+static void shmem_check(struct ctx *ctx, struct object *object, struct check_report *report)
+{
+	uint64_t pgidx = pages_of(object->size);
+
+	(void)ctx;
+	radix_check(radix_of(object), report);
+	CHECK_THAT(report, !radix_next_unmarked(radix_of(object), pgidx, &pgidx),
+	           "shmem I3: beyond the size are unwritten pages only", "page %#llx, size %llu bytes",
+	           (unsigned long long)pgidx, (unsigned long long)object->size);
 }
 
 static void shmem_destroy(struct ctx *ctx, struct object *object)
@@ -230,10 +306,9 @@ static void shmem_destroy(struct ctx *ctx, struct object *object)
 		n = shmem_remove(ctx, object, &next, OBJECT_PGIDX_MAX, pfns, REMOVE_BATCH);
 		free_frames(ctx, pfns, n);
 	} while (n != 0);
-	radix_fini(ctx->env, &object->pages);
-	mutex_fini(&object->lock);
-	origin_clear(&object->origin);
-	kmem_free(ctx->env, object, sizeof(*object));
+	radix_fini(ctx->env, radix_of(object));
+	object_fini(object);
+	kmem_free(ctx->env, shmem_of(object), sizeof(struct shmem));
 }
 
 static const struct object_ops shmem_ops = {
@@ -242,25 +317,21 @@ static const struct object_ops shmem_ops = {
 	.pages = shmem_pages,
 	.commit = shmem_commit,
 	.remove = shmem_remove,
+	.next = shmem_next,
+	.count = shmem_count,
+	.seek = shmem_seek,
+	.check = shmem_check,
 	.destroy = shmem_destroy,
 };
 
 int object_create_shmem(struct ctx *ctx, uint64_t size, struct object **out)
 {
-	struct object *object;
+	struct shmem *shmem = kmem_alloc(ctx, sizeof(*shmem));
 
-	KSIM_ASSERT(ctx, size <= OBJECT_SIZE_MAX, "a size is at most OBJECT_SIZE_MAX", "%llu",
-	            (unsigned long long)size);
-	object = kmem_alloc(ctx, sizeof(*object));
-	if (object == NULL)
+	if (shmem == NULL)
 		return -ENOMEM;
-	ref_init(&object->ref);
-	origin_set(ctx, &object->origin, CENSUS_OBJECT);
-	object->ops = &shmem_ops;
-	mutex_init(&object->lock, RANK_OBJECT);
-	object->size = size;
-	radix_init(&object->pages);
-	itree_init(&object->mappers);
-	*out = object;
+	object_init(ctx, &shmem->object, &shmem_ops, size);
+	radix_init(&shmem->pages);
+	*out = &shmem->object;
 	return 0;
 }

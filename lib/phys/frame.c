@@ -51,7 +51,7 @@ static void mark_used(struct phys *phys, uint64_t pfn, uint64_t n, enum frame_us
 {
 	for (struct frame *frame = &phys->frames[pfn]; n > 0; n--, frame++) {
 		frame->refs = 1;
-		frame->mappers = 0;
+		__atomic_store_n(&frame->mappers, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&frame->owner, owner, __ATOMIC_RELAXED);
 		frame_set_use(frame, use);
 	}
@@ -171,7 +171,7 @@ static void free_frame(struct ctx *ctx, struct phys *phys, pfn_t pfn, bool zeros
 	uncharge(ctx, frame->owner, use);
 	poison_frame(phys, pfn);
 	frame->recycled = true;
-	frame->zeros = zeros && !phys->poison;
+	__atomic_store_n(&frame->zeros, zeros && !phys->poison, __ATOMIC_RELAXED);
 	if (ctx->frames != NULL) {
 		frame_cache_give(ctx, phys, ctx->frames, pfn.n);
 		return;

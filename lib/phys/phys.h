@@ -47,7 +47,10 @@ struct frame {
 	uint8_t use;      /* f a  enum frame_use */
 	uint8_t order;    /* f  head of a free block: its order */
 	uint8_t recycled; /* f  was freed before */
-	uint8_t zeros;    /* f  free: its content is zeros, although it was freed before (see poison.c) */
+	union {
+		uint8_t zeros; /* f  free: its content is zeros, although it was freed before (see poison.c) */
+		uint8_t dirty; /* a  FILE: somebody has written to it, see frame_set_dirty */
+	};
 };
 
 struct phys {
@@ -120,6 +123,19 @@ static inline void frame_set_use(struct frame *frame, enum frame_use use)
 	__atomic_store_n(&frame->use, (uint8_t)use, __ATOMIC_RELAXED);
 }
 
+/** Whether a page of an object has been written to; what entries say that may write to it now is not in it. */
+static inline bool frame_dirty(const struct frame *frame)
+{
+	return __atomic_load_n(&frame->dirty, __ATOMIC_RELAXED);
+}
+
+/** The caller has a reference, or a lock under which the last one cannot go. */
+static inline void frame_set_dirty(struct frame *frame)
+{
+	if (!frame_dirty(frame))
+		__atomic_store_n(&frame->dirty, true, __ATOMIC_RELAXED);
+}
+
 static inline struct frame *frame_of(const struct phys *phys, pfn_t pfn)
 {
 	return &phys->frames[pfn.n];
@@ -146,6 +162,16 @@ void frame_copy(const struct phys *phys, pfn_t to, pfn_t from);
 
 /** How many frames are used for what, of the account with this id or (NULL) in all. FRAME_FREE: those on lists. */
 void phys_tally(struct ctx *ctx, struct phys *phys, const uint32_t *owner, uint64_t count[FRAME_USES]);
+
+/** What a frame is at some moment. */
+struct frame_look {
+	enum frame_use use;
+	bool dirty;       /* FILE */
+	uint32_t mappers; /* ANON, FILE */
+};
+
+/** Look at n frames from pfn on. @return how many; those behind them were never used, or there are none */
+size_t phys_look(struct ctx *ctx, struct phys *phys, uint64_t pfn, struct frame_look *out, size_t n);
 
 /** Validator; exact when no call is under way. */
 void phys_check(struct phys *phys, struct check_report *report);

@@ -65,10 +65,11 @@ void poison_frame(const struct phys *phys, pfn_t pfn)
 
 void poison_lift(struct ctx *ctx, const struct phys *phys, pfn_t pfn, unsigned flags)
 {
-	const struct frame *frame = frame_of(phys, pfn);
-	bool recycled = frame->recycled;
+	struct frame *frame = frame_of(phys, pfn);
+	bool recycled = frame->recycled, zeros = frame->zeros;
 	void *page = frame_ptr(phys, pfn);
 
+	__atomic_store_n(&frame->dirty, false, __ATOMIC_RELAXED); /* in the place of zeros */
 	if (recycled) {
 		if (__asan_unpoison_memory_region != NULL)
 			__asan_unpoison_memory_region(page, PAGE_BYTES);
@@ -77,7 +78,7 @@ void poison_lift(struct ctx *ctx, const struct phys *phys, pfn_t pfn, unsigned f
 			verify(ctx, phys, pfn);
 	}
 	if (flags & FRAME_ZERO) {
-		if (recycled && !frame->zeros)
+		if (recycled && !zeros)
 			memset(page, 0, PAGE_BYTES);
 		return;
 	}

@@ -42,3 +42,22 @@ void phys_tally(struct ctx *ctx, struct phys *phys, const uint32_t *owner, uint6
 		pfn = tally_piece(ctx, phys, pfn, owner, count);
 	while (pfn != 0);
 }
+
+size_t phys_look(struct ctx *ctx, struct phys *phys, uint64_t pfn, struct frame_look *out, size_t n)
+{
+	mutex_lock(ctx, &phys->lock);
+	n = pfn < phys->virgin ? MIN(n, phys->virgin - pfn) : 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct frame *frame = &phys->frames[pfn + i];
+		enum frame_use use = frame_use(frame);
+		bool mapped = use == FRAME_ANON || use == FRAME_FILE;
+
+		out[i] = (struct frame_look){
+			.use = use,
+			.dirty = use == FRAME_FILE && frame_dirty(frame),
+			.mappers = mapped ? __atomic_load_n(&frame->mappers, __ATOMIC_RELAXED) : 0,
+		};
+	}
+	mutex_unlock(ctx, &phys->lock);
+	return n;
+}

@@ -137,3 +137,37 @@ void abi_stat_read(enum ksim_arch abi, const uint8_t in[ABI_STAT_MAX], uint32_t 
 	memcpy(size, in + (aarch64 ? offsetof(struct stat_aarch64, size) : offsetof(struct stat_x86_64, size)),
 	       sizeof(*size));
 }
+
+/* Places in siginfo_t: after signo, errno and code a union that begins 8-byte aligned. */
+enum { SIGINFO_CODE = 8, SIGINFO_PID = 16, SIGINFO_UID = 20, SIGINFO_STATUS = 24, SIGINFO_VALUE = 24 };
+
+static void put(uint8_t *out, size_t at, const void *value, size_t n)
+{
+	memcpy(out + at, value, n);
+}
+
+void abi_siginfo(const struct signal_info *info, uint8_t out[ABI_SIGINFO_BYTES])
+{
+	memset(out, 0, ABI_SIGINFO_BYTES);
+	put(out, 0, &info->signo, sizeof(info->signo));
+	put(out, SIGINFO_CODE, &info->code, sizeof(info->code));
+	if (info->addr != 0) {
+		put(out, SIGINFO_PID, &info->addr, sizeof(info->addr));
+		return;
+	}
+	put(out, SIGINFO_PID, &info->pid, sizeof(info->pid));
+	put(out, SIGINFO_UID, &info->uid, sizeof(info->uid));
+	if (info->code < 0)
+		put(out, SIGINFO_VALUE, &info->value, sizeof(info->value));
+	else
+		put(out, SIGINFO_STATUS, &info->status, sizeof(info->status));
+}
+
+void abi_siginfo_read(const uint8_t in[ABI_SIGINFO_BYTES], struct signal_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	memcpy(&info->code, in + SIGINFO_CODE, sizeof(info->code));
+	memcpy(&info->pid, in + SIGINFO_PID, sizeof(info->pid));
+	memcpy(&info->uid, in + SIGINFO_UID, sizeof(info->uid));
+	memcpy(&info->value, in + SIGINFO_VALUE, sizeof(info->value));
+}

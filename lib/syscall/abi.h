@@ -61,6 +61,14 @@ struct abi_rlimit {
 
 #define ABI_RUSAGE_BYTES 144
 
+#define ABI_SIGINFO_BYTES       128
+#define ABI_SIGINFO_CHILD_BYTES 28 /* as much of it as waitid sets */
+
+/** siginfo_t, the same for both. */
+void abi_siginfo(const struct signal_info *info, uint8_t out[ABI_SIGINFO_BYTES]);
+/** Of one that a program has made for rt_sigqueueinfo. */
+void abi_siginfo_read(const uint8_t in[ABI_SIGINFO_BYTES], struct signal_info *info);
+
 #define ABI_AF_UNIX       1
 #define ABI_SOCKADDR_PATH offsetof(struct abi_sockaddr_un, path)
 

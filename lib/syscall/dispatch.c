@@ -34,6 +34,8 @@ static long run(struct task *task, enum syscall_call call, const uint64_t *args,
 	KSIM_ASSERT(frame.ctx, frame.ctx->held == 0, "dispatch I1: a call ends without locks", "ranks held %#x",
 	            frame.ctx->held);
 	ctx_drain(frame.ctx);
+	if (unlikely(frame.ctx->raised != 0))
+		signal_raise(frame.ctx);
 	return result;
 }
 

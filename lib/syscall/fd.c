@@ -54,7 +54,7 @@ long sys_dup2(const struct syscall_frame *frame)
 
 	if (from != to)
 		return fd_dup_to(frame->ctx, frame->process->files, from, to, false);
-	file = arg_file(frame, 0);
+	file = fd_get_any(frame->ctx, frame->process->files, from);
 	if (file == NULL)
 		return -EBADF;
 	file_put(frame->ctx, file);
@@ -107,7 +107,8 @@ long sys_fcntl(const struct syscall_frame *frame)
 	default:
 		break;
 	}
-	file = arg_file(frame, 0);
+	/* Of one that only stands for a path the flags may be seen, and no more. */
+	file = command == F_GETFL ? fd_get_any(frame->ctx, files, fd) : arg_file(frame, 0);
 	if (file == NULL)
 		return -EBADF;
 	result = fcntl_file(frame, file, command);

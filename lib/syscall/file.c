@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls on files: content, size, status; and those that make a file from a name.
- *
- * What makes a file reserves its descriptor first, as Linux does, so EMFILE comes before what the name has to say, and
- * installing cannot fail.
+ * Calls on files: content, size, status; and memfd_create. Those that take paths are in path.c and status.c.
  *
  * I1  every handler puts the reference that it took, on every way out
  *
  * Locking: none of its own. Linux: fs/read_write.c, fs/open.c, fs/stat.c, mm/memfd.c.
- * Not modelled: a working directory and directories at all: a relative path is not found, nor is one to remove.
  */
 #include "syscall/handlers.h"
 
@@ -148,7 +144,7 @@ long sys_fallocate(const struct syscall_frame *frame)
 
 long sys_fstat(const struct syscall_frame *frame)
 {
-	struct file *file = arg_file(frame, 0);
+	struct file *file = fd_get_any(frame->ctx, frame->process->files, arg_int(frame, 0));
 	uint8_t out[ABI_STAT_MAX];
 	struct kstat stat;
 	size_t size;
@@ -161,30 +157,7 @@ long sys_fstat(const struct syscall_frame *frame)
 	return copy_out(frame->ctx, arg_pointer(frame, 1), out, size);
 }
 
-/* ---- names ---- */
-
-int copy_in_path(struct ctx *ctx, char path[PATH_BYTES], struct uptr from)
-{
-	ssize_t len = copy_in_string(ctx, path, from, PATH_BYTES);
-
-	if (len < 0)
-		return (int)len;
-	return len == 0 ? -ENOENT : 0;
-}
-
-/* Where a path starts: 0 if that may be known; -EBADF, -ENOTDIR, since no descriptor is a directory. */
-static int check_start(const struct syscall_frame *frame, int dirfd, const char *path)
-{
-	struct file *file;
-
-	if (path[0] == '/' || dirfd == AT_CWD)
-		return 0;
-	file = fd_get(frame->ctx, frame->process->files, dirfd);
-	if (file == NULL)
-		return -EBADF;
-	file_put(frame->ctx, file);
-	return -ENOTDIR;
-}
+/* ---- memfd ---- */
 
 /* Install on success, give the number back on failure. */
 static long finish_fd(const struct syscall_frame *frame, int fd, int err, struct file *file)
@@ -197,73 +170,12 @@ static long finish_fd(const struct syscall_frame *frame, int fd, int err, struct
 	return fd;
 }
 
-static long open_path(const struct syscall_frame *frame, int dirfd, struct uptr from, uint32_t flags, uint32_t mode)
-{
-	struct fdtable *files = frame->process->files;
-	struct ctx *ctx = frame->ctx;
-	char path[PATH_BYTES];
-	struct file *file = NULL;
-	int err, fd;
-
-	flags = abi_open_flags(frame->abi, flags);
-	if (flags & FILE_PATH)
-		flags &= FILE_PATH | FILE_DIRECTORY | FILE_NOFOLLOW | FILE_CLOEXEC;
-	if ((flags & FILE_CREAT) && (flags & FILE_DIRECTORY))
-		return -EINVAL;
-	err = copy_in_path(ctx, path, from);
-	if (err < 0)
-		return err;
-	fd = fd_reserve(ctx, files, 0, flags & FILE_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	err = check_start(frame, dirfd, path);
-	if (err == 0)
-		err = vfs_open(ctx, files, frame->process->owner.id, path, flags, mode, &file);
-	return finish_fd(frame, fd, err, file);
-}
-
-long sys_open(const struct syscall_frame *frame)
-{
-	return open_path(frame, AT_CWD, arg_pointer(frame, 0), arg_u32(frame, 1), arg_u32(frame, 2));
-}
-
-long sys_openat(const struct syscall_frame *frame)
-{
-	return open_path(frame, arg_int(frame, 0), arg_pointer(frame, 1), arg_u32(frame, 2), arg_u32(frame, 3));
-}
-
-static long unlink_path(const struct syscall_frame *frame, int dirfd, struct uptr from, bool directory)
-{
-	char path[PATH_BYTES];
-	int err = copy_in_path(frame->ctx, path, from);
-
-	if (err == 0)
-		err = check_start(frame, dirfd, path);
-	if (err == 0)
-		err = directory ? -ENOENT : unix_unlink(frame->ctx, path);
-	return err;
-}
-
-long sys_unlink(const struct syscall_frame *frame)
-{
-	return unlink_path(frame, AT_CWD, arg_pointer(frame, 0), false);
-}
-
-long sys_unlinkat(const struct syscall_frame *frame)
-{
-	enum { REMOVEDIR = 0x200 };
-
-	if (arg_u32(frame, 2) & ~(uint32_t)REMOVEDIR)
-		return -EINVAL;
-	return unlink_path(frame, arg_int(frame, 0), arg_pointer(frame, 1), arg_u32(frame, 2) & REMOVEDIR);
-}
-
 long sys_memfd_create(const struct syscall_frame *frame)
 {
 	uint32_t flags = arg_u32(frame, 1);
 	char name[MEMFD_NAME_MAX + 1];
 	struct file *file = NULL;
-	int err = memfd_check_flags(flags);
+	int err = memfd_check_flags(frame->ctx, &flags);
 	ssize_t len;
 	int fd;
 

@@ -121,7 +121,7 @@ void line_fd(struct line *line, int fd)
 
 	line_add(line, "%d", fd);
 	if (process != NULL && process->files != NULL)
-		file = fd_get(line->ctx, process->files, fd);
+		file = fd_get_any(line->ctx, process->files, fd);
 	if (file == NULL)
 		return;
 	file->ops->describe(file, described, sizeof(described));
@@ -237,7 +237,7 @@ static void print_hexoff(struct line *line, unsigned i, unsigned other)
 	line_add(line, "%#" PRIx64, line->args[i]);
 }
 
-static void print_addr(struct line *line, unsigned i, unsigned other)
+void print_addr(struct line *line, unsigned i, unsigned other)
 {
 	(void)other;
 	line_address(line, line->args[i]);
@@ -293,6 +293,44 @@ static void print_out(struct line *line, unsigned i, unsigned other)
 		line_data(line, line_pointer(line, i), (uint64_t)line->result);
 }
 
+/* An argument that is not shown. */
+static void print_none(struct line *line, unsigned i, unsigned other)
+{
+	(void)line;
+	(void)i;
+	(void)other;
+}
+
+/* A position that the call has moved by its result, as it was before. */
+static bool line_position(struct line *line, unsigned i, uint64_t *now)
+{
+	uint64_t moved = line->result > 0 ? (uint64_t)line->result : 0;
+
+	if (uptr_null(line_pointer(line, i)) || line_peek(line, now, line_pointer(line, i), sizeof(*now)) < 0) {
+		line_address(line, line->args[i]);
+		return false;
+	}
+	line_add(line, "[%" PRId64 "]", (int64_t)(*now - moved));
+	return moved > 0;
+}
+
+static void print_pos(struct line *line, unsigned i, unsigned other)
+{
+	uint64_t now;
+
+	(void)other;
+	line_position(line, i, &now);
+}
+
+static void print_posmoved(struct line *line, unsigned i, unsigned other)
+{
+	uint64_t now;
+
+	(void)other;
+	if (line_position(line, i, &now))
+		line_add(line, " => [%" PRId64 "]", (int64_t)now);
+}
+
 static const struct printer {
 	const char *name;
 	print_fn print;
@@ -309,11 +347,36 @@ static const struct printer {
 	{ "string", print_string },
 	{ "in", print_in },
 	{ "out", print_out },
+	{ "none", print_none },
+	{ "pos", print_pos },
+	{ "posmoved", print_posmoved },
+	{ "rw", print_rw },
 	{ "prot", print_prot },
 	{ "map", print_map },
+	{ "madvise", print_madvise },
+	{ "msync", print_msync },
+	{ "mlock", print_mlock },
+	{ "mlockall", print_mlockall },
+	{ "mremap", print_mremap },
+	{ "remapto", print_remapto },
+	{ "residency", print_residency },
+	{ "iov", print_iov },
+	{ "iovout", print_iovout },
+	{ "iovaddr", print_iovaddr },
 	{ "open", print_open },
 	{ "mode", print_mode },
 	{ "at", print_at },
+	{ "modebits", print_modebits },
+	{ "filemode", print_filemode },
+	{ "dev", print_dev },
+	{ "rename", print_rename },
+	{ "statxat", print_statxat },
+	{ "statxmask", print_statxmask },
+	{ "dents", print_dents },
+	{ "access", print_access },
+	{ "accessat", print_accessat },
+	{ "cwd", print_cwd },
+	{ "times", print_times },
 	{ "memfd", print_memfd },
 	{ "whence", print_whence },
 	{ "fallocate", print_fallocate },
@@ -342,6 +405,18 @@ static const struct printer {
 	{ "rusage", print_rusage },
 	{ "sigaction", print_sigaction },
 	{ "sigactionout", print_sigactionout },
+	{ "sighow", print_sighow },
+	{ "idtype", print_idtype },
+	{ "sigset", print_sigset },
+	{ "sigsetout", print_sigsetout },
+	{ "siginfo", print_siginfo },
+	{ "siginfoin", print_siginfoin },
+	{ "timespec", print_timespec },
+	{ "altstack", print_altstack },
+	{ "altstackout", print_altstackout },
+	{ "idout", print_idout },
+	{ "groups", print_groups },
+	{ "groupsout", print_groupsout },
 	{ "limits", print_limits },
 	{ "limitsout", print_limitsout },
 };
@@ -400,6 +475,8 @@ static void line_result(struct line *line, const char *kind)
 		line_add(line, "%#lx", (unsigned long)line->result);
 	else if (strcmp(kind, "=fd") == 0)
 		line_fd(line, (int)line->result);
+	else if (strcmp(kind, "=mode") == 0)
+		line_add(line, "%#03lo", line->result);
 	else if (strcmp(kind, "=fcntl") == 0)
 		print_fcntl_result(line);
 	else

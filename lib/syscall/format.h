@@ -67,6 +67,21 @@ void line_choice(struct line *line, const struct named *names, uint64_t value, c
 		line_choice(line, names, (uint32_t)line->args[i], unknown); \
 	}
 
+/* format.c */
+void print_addr(struct line *line, unsigned i, unsigned other);
+
+/* format_memory.c: calls on memory, and rows of buffers */
+void print_madvise(struct line *line, unsigned i, unsigned other);
+void print_msync(struct line *line, unsigned i, unsigned other);
+void print_mlock(struct line *line, unsigned i, unsigned other);
+void print_mlockall(struct line *line, unsigned i, unsigned other);
+void print_mremap(struct line *line, unsigned i, unsigned other);
+void print_remapto(struct line *line, unsigned i, unsigned other);
+void print_residency(struct line *line, unsigned i, unsigned other);
+void print_iov(struct line *line, unsigned i, unsigned other);
+void print_iovout(struct line *line, unsigned i, unsigned other);
+void print_iovaddr(struct line *line, unsigned i, unsigned other);
+
 /* format_flags.c: numbers that have names */
 void print_prot(struct line *line, unsigned i, unsigned other);
 void print_map(struct line *line, unsigned i, unsigned other);
@@ -75,16 +90,34 @@ void print_mode(struct line *line, unsigned i, unsigned other);
 void print_at(struct line *line, unsigned i, unsigned other);
 void print_memfd(struct line *line, unsigned i, unsigned other);
 void print_whence(struct line *line, unsigned i, unsigned other);
+void print_rw(struct line *line, unsigned i, unsigned other);
 void print_fallocate(struct line *line, unsigned i, unsigned other);
 void print_fcntl(struct line *line, unsigned i, unsigned other);
 void print_fcntlarg(struct line *line, unsigned i, unsigned other);
 void print_fcntl_result(struct line *line);
 void print_wait(struct line *line, unsigned i, unsigned other);
 void print_signal(struct line *line, unsigned i, unsigned other);
+void print_sighow(struct line *line, unsigned i, unsigned other);
+void print_idtype(struct line *line, unsigned i, unsigned other);
 void print_rlimit(struct line *line, unsigned i, unsigned other);
 void line_sa_flags(struct line *line, uint64_t flags);
 /** SIGBUS; without the prefix: BUS. */
 void line_signal(struct line *line, int signo, bool prefix);
+
+/* format_path.c: those of paths */
+void print_modebits(struct line *line, unsigned i, unsigned other);
+void print_filemode(struct line *line, unsigned i, unsigned other);
+void print_dev(struct line *line, unsigned i, unsigned other);
+void print_rename(struct line *line, unsigned i, unsigned other);
+void print_statxat(struct line *line, unsigned i, unsigned other);
+void print_statxmask(struct line *line, unsigned i, unsigned other);
+void print_dents(struct line *line, unsigned i, unsigned other);
+void print_access(struct line *line, unsigned i, unsigned other);
+void print_accessat(struct line *line, unsigned i, unsigned other);
+void print_cwd(struct line *line, unsigned i, unsigned other);
+void print_times(struct line *line, unsigned i, unsigned other);
+/** S_IFREG|0644 */
+void line_file_mode(struct line *line, uint32_t mode);
 
 /* format_socket.c: those of sockets */
 void print_family(struct line *line, unsigned i, unsigned other);
@@ -112,6 +145,16 @@ void print_status(struct line *line, unsigned i, unsigned other);
 void print_rusage(struct line *line, unsigned i, unsigned other);
 void print_sigaction(struct line *line, unsigned i, unsigned other);
 void print_sigactionout(struct line *line, unsigned i, unsigned other);
+void print_sigset(struct line *line, unsigned i, unsigned other);
+void print_sigsetout(struct line *line, unsigned i, unsigned other);
+void print_siginfo(struct line *line, unsigned i, unsigned other);
+void print_siginfoin(struct line *line, unsigned i, unsigned other);
+void print_timespec(struct line *line, unsigned i, unsigned other);
+void print_altstack(struct line *line, unsigned i, unsigned other);
+void print_altstackout(struct line *line, unsigned i, unsigned other);
+void print_idout(struct line *line, unsigned i, unsigned other);
+void print_groups(struct line *line, unsigned i, unsigned other);
+void print_groupsout(struct line *line, unsigned i, unsigned other);
 void print_limits(struct line *line, unsigned i, unsigned other);
 void print_limitsout(struct line *line, unsigned i, unsigned other);
 

@@ -229,6 +229,16 @@ static const struct named fallocate_names[] = {
 };
 PRINT_FLAGS(fallocate, fallocate_names, "FALLOC_FL_???")
 
+static const struct named rw_names[] = {
+	{ 1, "RWF_HIPRI" },        { 2, "RWF_DSYNC" },
+	{ 4, "RWF_SYNC" },         { 8, "RWF_NOWAIT" },
+	{ 0x10, "RWF_APPEND" },    { 0x20, "RWF_NOAPPEND" },
+	{ 0x40, "RWF_ATOMIC" },    { 0x80, "RWF_DONTCACHE" },
+	{ 0x100, "RWF_NOSIGNAL" }, { 0, NULL },
+};
+
+PRINT_FLAGS(rw, rw_names, "RWF_???")
+
 /* Those that ksim does not have fail, but have a line too. */
 enum {
 	LOCK_GET = 5,
@@ -476,6 +486,19 @@ void print_signal(struct line *line, unsigned i, unsigned other)
 	(void)other;
 	line_signal(line, (int)line->args[i], true);
 }
+
+static const struct named sighow_names[] = {
+	{ 0, "SIG_BLOCK" },
+	{ 1, "SIG_UNBLOCK" },
+	{ 2, "SIG_SETMASK" },
+	{ 0, NULL },
+};
+PRINT_CHOICE(sighow, sighow_names, "SIG_???")
+
+static const struct named idtype_names[] = {
+	{ 0, "P_ALL" }, { 1, "P_PID" }, { 2, "P_PGID" }, { 3, "P_PIDFD" }, { 0, NULL },
+};
+PRINT_CHOICE(idtype, idtype_names, "P_???")
 
 static const struct named sa_names[] = {
 	{ 0x04000000, "SA_RESTORER" }, { 0x08000000, "SA_ONSTACK" },

@@ -27,7 +27,7 @@ static bool take(struct line *line, unsigned i, bool filled, void *to, size_t n)
 
 /* ---- files ---- */
 
-static void line_file_mode(struct line *line, uint32_t mode)
+void line_file_mode(struct line *line, uint32_t mode)
 {
 	static const struct {
 		uint32_t type;
@@ -430,6 +430,118 @@ void print_sigactionout(struct line *line, unsigned i, unsigned other)
 		line_action(line, &action);
 }
 
+static void line_set_at(struct line *line, unsigned i, bool filled)
+{
+	uint64_t set;
+
+	if (take(line, i, filled, &set, sizeof(set)))
+		line_mask(line, set);
+}
+
+void print_sigset(struct line *line, unsigned i, unsigned other)
+{
+	(void)other;
+	line_set_at(line, i, false);
+}
+
+void print_sigsetout(struct line *line, unsigned i, unsigned other)
+{
+	(void)other;
+	line_set_at(line, i, true);
+}
+
+static void line_code(struct line *line, int signo, int code)
+{
+	if (code == SI_USER || code == SI_TKILL || code == SI_QUEUE)
+		line_add(line, code == SI_USER ? "SI_USER" : code == SI_TKILL ? "SI_TKILL" : "SI_QUEUE");
+	else if (signo == SIGCHLD && (code == CLD_EXITED || code == CLD_KILLED))
+		line_add(line, code == CLD_EXITED ? "CLD_EXITED" : "CLD_KILLED");
+	else
+		line_add(line, "%d", code);
+}
+
+static void line_siginfo(struct line *line, unsigned i, bool filled)
+{
+	uint8_t raw[ABI_SIGINFO_CHILD_BYTES];
+	int signo, code;
+	int32_t child[3]; /* pid, uid, status */
+
+	if (!take(line, i, filled, raw, sizeof(raw)))
+		return;
+	memcpy(&signo, raw, sizeof(signo));
+	memcpy(&code, raw + 8, sizeof(code));
+	memcpy(child, raw + 16, sizeof(child));
+	if (signo == 0) {
+		line_add(line, "{}");
+		return;
+	}
+	line_add(line, "{si_signo=");
+	line_signal(line, signo, true);
+	line_add(line, ", si_code=");
+	line_code(line, signo, code);
+	line_add(line, ", si_pid=%" PRId32 ", si_uid=%" PRId32, child[0], child[1]);
+	if (signo == SIGCHLD && code == CLD_KILLED) {
+		line_add(line, ", si_status=");
+		line_signal(line, child[2], true);
+	} else if (signo == SIGCHLD && code == CLD_EXITED) {
+		line_add(line, ", si_status=%" PRId32, child[2]);
+	}
+	line_add(line, signo == SIGCHLD && code > 0 ? ", si_utime=0, si_stime=0}" : "}");
+}
+
+void print_siginfo(struct line *line, unsigned i, unsigned other)
+{
+	(void)other;
+	line_siginfo(line, i, true);
+}
+
+void print_siginfoin(struct line *line, unsigned i, unsigned other)
+{
+	(void)other;
+	line_siginfo(line, i, false);
+}
+
+void print_timespec(struct line *line, unsigned i, unsigned other)
+{
+	int64_t time[2];
+
+	(void)other;
+	if (take(line, i, false, time, sizeof(time)))
+		line_add(line, "{tv_sec=%" PRId64 ", tv_nsec=%" PRId64 "}", time[0], time[1]);
+}
+
+static void line_altstack(struct line *line, unsigned i, bool filled)
+{
+	enum { DISABLE = 2 };
+	struct {
+		uint64_t sp;
+		uint32_t flags, pad;
+		uint64_t size;
+	} stack;
+
+	if (!take(line, i, filled, &stack, sizeof(stack)))
+		return;
+	line_add(line, "{ss_sp=");
+	line_address(line, stack.sp);
+	if (stack.flags == DISABLE)
+		line_add(line, ", ss_flags=SS_DISABLE");
+	else
+		line_add(line, stack.flags != 0 ? ", ss_flags=%#" PRIx32 : ", ss_flags=%" PRIu32, stack.flags);
+	line_add(line, ", ss_size=%" PRIu64 "}", stack.size);
+}
+
+void print_altstack(struct line *line, unsigned i, unsigned other)
+{
+	(void)other;
+	line_altstack(line, i, false);
+}
+
+void print_altstackout(struct line *line, unsigned i, unsigned other)
+{
+	(void)other;
+	line_altstack(line, i, true);
+}
+
 static void line_limit(struct line *line, uint64_t limit)
 {
 	if (limit == UINT64_MAX)
@@ -465,4 +577,45 @@ void print_limitsout(struct line *line, unsigned i, unsigned other)
 	(void)other;
 	if (take(line, i, true, &limits, sizeof(limits)))
 		line_limits(line, &limits);
+}
+
+/* ---- users and groups ---- */
+
+void print_idout(struct line *line, unsigned i, unsigned other)
+{
+	uint32_t id;
+
+	(void)other;
+	if (take(line, i, true, &id, sizeof(id)))
+		line_add(line, "[%" PRId32 "]", (int32_t)id);
+}
+
+static void line_groups(struct line *line, unsigned i, uint64_t n)
+{
+	uint32_t groups[CREDS_GROUPS_MAX];
+
+	if (n > CREDS_GROUPS_MAX || line_peek(line, groups, line_pointer(line, i), n * sizeof(groups[0])) < 0) {
+		line_address(line, line->args[i]);
+		return;
+	}
+	line_add(line, "[");
+	for (uint64_t k = 0; k < n; k++)
+		line_add(line, k > 0 ? ", %" PRId32 : "%" PRId32, (int32_t)groups[k]);
+	line_add(line, "]");
+}
+
+/* As many as argument `other` says. */
+void print_groups(struct line *line, unsigned i, unsigned other)
+{
+	line_groups(line, i, (uint32_t)line->args[other]);
+}
+
+/* As many as the call returned. */
+void print_groupsout(struct line *line, unsigned i, unsigned other)
+{
+	(void)other;
+	if (line->result < 0 || line->args[i] == 0 || line->args[0] == 0)
+		line_address(line, line->args[i]);
+	else
+		line_groups(line, i, (uint64_t)line->result);
 }

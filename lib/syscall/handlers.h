@@ -65,7 +65,4 @@ static inline bool range_legal(struct uptr p, uint64_t n)
 	return at <= end && n <= end - at;
 }
 
-/** Copy a path name in. 0; -EFAULT, -ENAMETOOLONG, -ENOENT (it is empty). */
-int copy_in_path(struct ctx *ctx, char path[PATH_BYTES], struct uptr from);
-
 #endif

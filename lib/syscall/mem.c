@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls on address spaces: mmap, munmap, mprotect.
+ * Calls on address spaces: mmap, munmap, mprotect, mremap, brk.
  *
  * mmap is checked in Linux's order, which programs can see when two things are wrong at once:
  *
- *	offset unaligned; descriptor; huge pages; length 0; length and address; kind of mapping and its flags;
- *	what the file allows (vfs); then the map itself (mm)
+ *	offset unaligned; descriptor; huge pages' size; length 0; too many mappings, length and address, what is there
+ *	already, what may be locked (mm); kind of mapping and its flags; what the file allows (vfs); then limits and
+ *	memory (mm)
+ *
+ * Since mm is asked once, at the end, it is asked for its part of these errors when another has been found (refusal).
  *
  * A shared anonymous mapping is an object of its own, of the mapping's length, that nobody else can name.
  *
  * I1  length and address that reach mm are whole pages, and lie in user space as far as that does not need the map
  *
- * Locking: none of its own. Linux: do_mmap in mm/mmap.c, ksys_mmap_pgoff, do_mprotect_pkey in mm/mprotect.c.
- * Not modelled: MAP_GROWSDOWN, MAP_32BIT and MAP_DROPPABLE (EOPNOTSUPP); huge pages (MAP_HUGETLB is what it is while
- * none has been set aside: ENOMEM, and EINVAL for a file of small pages); locking of memory (MAP_LOCKED only brings the pages in, as MAP_POPULATE does).
+ * Locking: none of its own. Linux: do_mmap in mm/mmap.c, ksys_mmap_pgoff, do_mprotect_pkey in mm/mprotect.c,
+ * check_mremap_params in mm/mremap.c. Not modelled: MAP_DROPPABLE (EOPNOTSUPP), protection keys; that a fixed mapping
+ * of a socket, which fails, has unmapped what was there; huge pages (MAP_HUGETLB is what it is while none has been set
+ * aside: ENOMEM, and EINVAL for a file of small pages).
  */
 #include "syscall/handlers.h"
 
@@ -50,7 +54,8 @@ enum {
 	 MAP_F_STACK | MAP_F_HUGETLB | UINT64_C(0x7c000000))
 
 enum { PROT_ALL = PROT_R | PROT_W | PROT_X };
-enum { PROT_F_SEM = 8, PROT_F_GROWSDOWN = 0x01000000, PROT_F_GROWSUP = 0x02000000 };
+enum { PROT_F_SEM = 8 };
+enum { MREMAP_F_MAYMOVE = 1, MREMAP_F_FIXED = 2, MREMAP_F_DONTUNMAP = 4, MREMAP_F_ALL = 7 };
 
 struct mapping {
 	const struct syscall_frame *frame;
@@ -77,21 +82,14 @@ static int check_range(struct mapping *m)
 		map->addr = page_down(map->addr);
 		return 0;
 	}
+	/* Linux's own slip: it takes an address at the very top for an errno. */
+	if (map->addr > UINT64_MAX - PAGE_BYTES + 1)
+		return (int)map->addr;
 	if (map->addr > MM_MAX - map->length)
 		return -ENOMEM;
 	if (map->addr != page_down(map->addr))
 		return -EINVAL;
 	return map->addr < MM_MIN ? -EPERM : 0;
-}
-
-/* Flags that we know and cannot do, where Linux could. */
-static int check_supported(const struct mapping *m)
-{
-	uint64_t cannot = MAP_F_GROWSDOWN;
-
-	if (m->frame->abi == KSIM_ARCH_X86_64)
-		cannot |= MAP_F_32BIT;
-	return m->flags & cannot ? -EOPNOTSUPP : 0;
 }
 
 static int check_file_kind(struct mapping *m)
@@ -152,17 +150,20 @@ static int describe_anonymous(struct mapping *m)
 	return 0;
 }
 
-/* Bring the pages in, as far as that works: what does not is found out by whoever touches it. */
-static void populate(struct ctx *ctx, const struct mm_map *map, ksim_addr start)
+/* What else the flags say that mm must know. */
+static void set_flags(struct mapping *m)
 {
-	enum access access = (map->prot & PROT_W) && !map->shared ? ACCESS_WRITE : ACCESS_READ;
-	struct fault fault;
+	struct mm_map *map = &m->map;
 
-	if (map->prot == 0)
-		return;
-	for (uint64_t at = 0; at < map->length; at += PAGE_BYTES)
-		if (mm_fault(ctx, ctx->mm, start + at, access, &fault) < 0)
-			break;
+	map->noreserve = m->flags & MAP_F_NORESERVE;
+	map->populate = (m->flags & (MAP_F_POPULATE | MAP_F_NONBLOCK)) == MAP_F_POPULATE;
+	map->flags |= m->flags & MAP_F_LOCKED ? VMA_LOCKED : 0;
+	map->flags |= m->flags & MAP_F_GROWSDOWN ? VMA_GROWSDOWN : 0;
+	map->flags |= m->flags & MAP_F_STACK ? VMA_NOHUGE : 0; /* stacks grow page by page */
+	if (m->frame->abi == KSIM_ARCH_X86_64) {
+		map->low = m->flags & MAP_F_32BIT;
+		map->high = m->flags & MAP_F_ABOVE4G;
+	}
 }
 
 static long map_it(struct mapping *m)
@@ -170,27 +171,20 @@ static long map_it(struct mapping *m)
 	struct ctx *ctx = m->frame->ctx;
 	struct object *fresh = NULL;
 	ksim_addr start;
-	int err = check_supported(m);
+	int err;
 
-	if (err < 0)
-		return err;
 	if (m->map.shared && m->file == NULL) {
 		err = object_create_shmem(ctx, m->map.length, &fresh);
 		if (err < 0)
 			return err;
 		m->map.object = fresh;
 	}
-	m->map.noreserve = m->flags & MAP_F_NORESERVE;
 	err = mm_map(ctx, m->frame->process->mm, &m->map, &start);
 	object_put(ctx, fresh);
-	if (err < 0)
-		return err;
-	if (m->flags & MAP_F_LOCKED || (m->flags & (MAP_F_POPULATE | MAP_F_NONBLOCK)) == MAP_F_POPULATE)
-		populate(ctx, &m->map, start);
-	return (long)start;
+	return err < 0 ? err : (long)start;
 }
 
-/* Huge pages, of which there are none. */
+/* Of huge pages, of which there are none, only the size is judged at first. */
 static int check_huge(const struct mapping *m)
 {
 	unsigned size = m->flags >> 26 & 0x3f; /* log2, 0: the default */
@@ -199,7 +193,15 @@ static int check_huge(const struct mapping *m)
 		return 0;
 	if (m->file != NULL)
 		return -EINVAL;
-	return size == 0 || size == 21 || size == 30 ? -ENOMEM : -EINVAL;
+	return size == 0 || size == 21 || size == 30 ? 0 : -EINVAL;
+}
+
+/* What goes before an error that was found later than Linux looks at the map. */
+static int refusal(const struct mapping *m, int err)
+{
+	int refused = mm_map_refused(m->frame->ctx, m->frame->process->mm, &m->map);
+
+	return refused < 0 ? refused : err;
 }
 
 static long map_checked(struct mapping *m)
@@ -208,9 +210,13 @@ static long map_checked(struct mapping *m)
 
 	if (err == 0)
 		err = check_range(m);
-	if (err == 0)
-		err = m->file != NULL ? describe_file(m) : describe_anonymous(m);
-	return err < 0 ? err : map_it(m);
+	if (err < 0)
+		return err;
+	set_flags(m);
+	err = m->file != NULL ? describe_file(m) : describe_anonymous(m);
+	if (err == 0 && m->flags & MAP_F_HUGETLB)
+		err = -ENOMEM;
+	return err < 0 ? refusal(m, err) : map_it(m);
 }
 
 long sys_mmap(const struct syscall_frame *frame)
@@ -247,21 +253,58 @@ long sys_munmap(const struct syscall_frame *frame)
 
 long sys_mprotect(const struct syscall_frame *frame)
 {
+	const uint64_t grows = PROT_FROM_STACK_START | PROT_TO_STACK_END;
 	ksim_addr addr = frame->args[0];
 	uint64_t length = page_up(frame->args[1]);
 	uint64_t prot = frame->args[2];
 
-	if (addr & ~PAGE_MASK)
+	if ((prot & grows) == grows || addr & ~PAGE_MASK)
 		return -EINVAL;
 	if (frame->args[1] == 0)
-		return (prot & (PROT_F_GROWSDOWN | PROT_F_GROWSUP)) == (PROT_F_GROWSDOWN | PROT_F_GROWSUP) ? -EINVAL
-		                                                                                           : 0;
-	if (length == 0 || addr + length < addr)
+		return 0;
+	if (length == 0 || addr + length <= addr)
 		return -ENOMEM;
-	if (prot & ~(uint64_t)(PROT_ALL | PROT_F_SEM))
+	if (prot & ~(PROT_ALL | PROT_F_SEM | grows))
 		return -EINVAL;
 	/* What lies before the end of user space is changed, and there a hole is found. */
 	if (addr >= PT_SPAN)
 		return -ENOMEM;
-	return mm_protect(frame->ctx, frame->process->mm, addr, MIN(length, PT_SPAN - addr), prot & PROT_ALL);
+	return mm_protect(frame->ctx, frame->process->mm, addr, MIN(length, PT_SPAN - addr),
+	                  (unsigned)(prot & (PROT_ALL | grows)));
+}
+
+static int check_remap(uint64_t flags, const struct mm_remap *what)
+{
+	if (flags & ~(uint64_t)MREMAP_F_ALL || what->addr & ~PAGE_MASK || what->length == 0 || what->length > MM_MAX)
+		return -EINVAL;
+	if (!what->fixed && !what->keep)
+		return 0;
+	if (what->to > MM_MAX - what->length || what->to & ~PAGE_MASK || !what->may_move)
+		return -EINVAL;
+	return what->keep && what->old_length != what->length ? -EINVAL : 0;
+}
+
+long sys_mremap(const struct syscall_frame *frame)
+{
+	uint64_t flags = frame->args[3];
+	struct mm_remap what = {
+		.addr = frame->args[0],
+		.old_length = page_up(frame->args[1]),
+		.length = page_up(frame->args[2]),
+		.to = frame->args[4],
+		.may_move = flags & MREMAP_F_MAYMOVE,
+		.fixed = flags & MREMAP_F_FIXED,
+		.keep = flags & MREMAP_F_DONTUNMAP,
+	};
+	int err = check_remap(flags, &what);
+	ksim_addr at;
+
+	if (err == 0)
+		err = mm_remap(frame->ctx, frame->process->mm, &what, &at);
+	return err < 0 ? err : (long)at;
+}
+
+long sys_brk(const struct syscall_frame *frame)
+{
+	return (long)mm_brk(frame->ctx, frame->process->mm, frame->args[0]);
 }

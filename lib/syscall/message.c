@@ -3,84 +3,24 @@
  * Calls that send and receive on sockets.
  *
  * All four end in unix_sendmsg or unix_recvmsg; here their buffers become one uio and their message headers a
- * struct unix_msg. Rows of up to IOV_FEW buffers lie on the stack, longer ones in an allocation of their own.
+ * struct unix_msg (row.h).
  *
- * I1  buffers that a uio gets are legal ranges, and their lengths sum up to at most TRANSFER_BYTES_MAX: what lies
- *     beyond is cut off, as on Linux
- * I2  msg_name, msg_flags and msg_controllen of the caller's header are written only after a message was received
+ * I1  msg_name, msg_flags and msg_controllen of the caller's header are written only after a message was received
  *
- * Locking: none of its own. Linux: ____sys_sendmsg, ____sys_recvmsg in net/socket.c, __import_iovec in lib/iov_iter.c.
- * Not modelled: SIGPIPE (a send on a shut stream is EPIPE, with and without MSG_NOSIGNAL).
+ * Locking: none of its own. Linux: ____sys_sendmsg, ____sys_recvmsg in net/socket.c.
  */
 #include "syscall/message.h"
 
 #include <errno.h>
 
-#include "host/kmem.h"
+#include "syscall/row.h"
 
 enum {
 	MESSAGE_DONTWAIT = 0x40,
-	IOV_FEW = 8,
-	IOV_MAX_SEGS = 1024, /* UIO_MAXIOV */
 	SOCKADDR_MAX = 128,
 };
 #define MESSAGE_COMPAT        0x80000000u /* MSG_CMSG_COMPAT: of 32-bit callers */
 #define CONTROL_BYTES_INT_MAX UINT64_C(0x7fffffff)
-
-/* ---- rows of buffers ---- */
-
-struct row {
-	struct uio_seg few[IOV_FEW];
-	struct uio_seg *segs;
-	size_t nsegs;
-	struct uio uio;
-};
-
-static void row_fini(struct ctx *ctx, struct row *row)
-{
-	if (row->segs != row->few)
-		kmem_free(ctx->env, row->segs, row->nsegs * sizeof(row->segs[0]));
-}
-
-/* Check lengths and ranges in Linux's order, and cut what is too much. */
-static int row_check(struct row *row)
-{
-	uint64_t left = TRANSFER_BYTES_MAX;
-
-	for (size_t i = 0; i < row->nsegs; i++) {
-		struct uio_seg *seg = &row->segs[i];
-
-		if ((int64_t)seg->len < 0)
-			return -EINVAL;
-		if (!range_legal(seg->base, seg->len))
-			return -EFAULT;
-		seg->len = MIN(seg->len, left);
-		left -= seg->len;
-	}
-	return 0;
-}
-
-/* nsegs <= IOV_MAX_SEGS. 0; -ENOMEM, -EFAULT, -EINVAL, and there is nothing to give back. */
-static int row_init(struct ctx *ctx, struct row *row, struct uptr from, size_t nsegs)
-{
-	int err;
-
-	row->nsegs = nsegs;
-	row->segs = row->few;
-	if (nsegs > IOV_FEW) {
-		row->segs = kmem_alloc(ctx, nsegs * sizeof(row->segs[0]));
-		if (row->segs == NULL)
-			return -ENOMEM;
-	}
-	err = copy_in(ctx, row->segs, from, nsegs * sizeof(row->segs[0]));
-	if (err == 0)
-		err = row_check(row);
-	if (err < 0)
-		row_fini(ctx, row);
-	else
-		uio_init(&row->uio, row->segs, row->nsegs);
-	return err;
-}
 
 /* ---- one buffer ---- */
 

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls on processes: who they are, how they end and are waited for, what they do at signals, what they may have.
+ * Calls on processes: who they are, how they end and are waited for, which group they belong to.
  *
- * Of the limits only RLIMIT_NOFILE limits anything: its soft value is the fd table's limit. The hard one is Linux's
- * fs.nr_open, whatever has been set, for every process here is privileged and may raise it again. The others are what
- * is true: unlimited.
- *
- * Locking: the fd table's for its limit. Linux: kernel/exit.c, kernel/signal.c, kernel/sys.c.
- * Not modelled: the end of one thread alone (exit is exit_group), process groups (a pid of 0 or below -1 stands for any
- * child), stopped children, rusage (zeros).
+ * Locking: none of its own. Linux: kernel/exit.c, kernel/sys.c.
+ * Not modelled: the end of one thread alone (exit is exit_group), stopped children, rusage (zeros), sessions.
  */
 #include "syscall/handlers.h"
 
@@ -36,26 +31,6 @@ long sys_gettid(const struct syscall_frame *frame)
 	return frame->ctx->task->tid;
 }
 
-long sys_getuid(const struct syscall_frame *frame)
-{
-	return creds_load(&frame->process->creds.uid);
-}
-
-long sys_geteuid(const struct syscall_frame *frame)
-{
-	return creds_load(&frame->process->creds.euid);
-}
-
-long sys_getgid(const struct syscall_frame *frame)
-{
-	return creds_load(&frame->process->creds.gid);
-}
-
-long sys_getegid(const struct syscall_frame *frame)
-{
-	return creds_load(&frame->process->creds.egid);
-}
-
 /* ---- the end ---- */
 
 long sys_exit_group(const struct syscall_frame *frame)
@@ -75,135 +50,144 @@ long sys_exit(const struct syscall_frame *frame)
 enum {
 	WAIT_NOHANG = 1,
 	WAIT_UNTRACED = 2,
+	WAIT_EXITED = 4,
 	WAIT_CONTINUED = 8,
+	WAIT_NOWAIT = 0x01000000,
 	WAIT_NOTHREAD = 0x20000000,
 	WAIT_ALL_KINDS = 0x40000000,
 };
 #define WAIT_CLONE 0x80000000u
 
-long sys_wait4(const struct syscall_frame *frame)
+/* What wait4 and waitid have in common. -EINVAL: options that neither knows */
+static void set_kinds(struct child_query *query, uint32_t options)
+{
+	query->no_hang = options & WAIT_NOHANG;
+	query->every_kind = options & WAIT_ALL_KINDS;
+	query->clones = options & WAIT_CLONE;
+}
+
+static int put_rusage(const struct syscall_frame *frame, unsigned i)
 {
 	static const uint8_t rusage[ABI_RUSAGE_BYTES];
+
+	return uptr_null(arg_pointer(frame, i)) ? 0
+	                                        : copy_out(frame->ctx, arg_pointer(frame, i), rusage, sizeof(rusage));
+}
+
+long sys_wait4(const struct syscall_frame *frame)
+{
 	const uint32_t known =
 		WAIT_NOHANG | WAIT_UNTRACED | WAIT_CONTINUED | WAIT_NOTHREAD | WAIT_ALL_KINDS | WAIT_CLONE;
 	uint32_t options = arg_u32(frame, 2);
+	struct child_query query = { .ended = true };
 	int pid = arg_int(frame, 0);
-	struct end end;
-	int status;
+	struct child_end child;
+	int found, status;
 
 	if (options & ~known)
 		return -EINVAL;
 	if (pid == INT32_MIN)
 		return -ESRCH;
-	if ((options & (WAIT_CLONE | WAIT_ALL_KINDS)) == WAIT_CLONE)
-		return -ECHILD; /* there are no children of that kind */
-	pid = process_wait(frame->ctx, frame->process, pid > 0 ? pid : -1, (int)(options & WAIT_NOHANG), &end);
-	if (pid <= 0)
-		return pid;
-	status = end_status(&end);
+	set_kinds(&query, options);
+	query.kind = pid == -1 ? CHILD_ANY : pid > 0 ? CHILD_PID : CHILD_GROUP;
+	query.id = pid == 0 ? process_group(frame->process) : (uint32_t)(pid > 0 ? pid : -pid);
+	found = process_wait_for(frame->ctx, frame->process, &query, &child);
+	if (found <= 0)
+		return found;
+	status = end_status(&child.end);
 	if (!uptr_null(arg_pointer(frame, 1)) &&
 	    copy_out(frame->ctx, arg_pointer(frame, 1), &status, sizeof(status)) < 0)
 		return -EFAULT;
-	if (!uptr_null(arg_pointer(frame, 3)) &&
-	    copy_out(frame->ctx, arg_pointer(frame, 3), rusage, sizeof(rusage)) < 0)
-		return -EFAULT;
-	return pid;
+	return put_rusage(frame, 3) < 0 ? -EFAULT : (long)child.pid;
 }
 
-/* ---- signals ---- */
+enum { ID_ALL = 0, ID_PID = 1, ID_GROUP = 2, ID_PIDFD = 3 };
 
-/* Flags that Linux keeps, SA_RESTORER among them. */
-#define ACTION_FLAGS                                                                                              \
-	(UINT64_C(0x04000000) | SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | \
-	 (uint32_t)SA_RESETHAND | 0x00000800)
-#define UNBLOCKABLE (UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1))
-
-long sys_rt_sigaction(const struct syscall_frame *frame)
+/* 0; -EINVAL, -EBADF */
+static int set_id(const struct syscall_frame *frame, struct child_query *query)
 {
-	struct uptr from = arg_pointer(frame, 1), to = arg_pointer(frame, 2);
-	struct abi_sigaction raw = { 0 };
-	struct sigact fresh, old;
-	int err;
+	int id = arg_int(frame, 1);
 
-	if (frame->args[3] != sizeof(raw.mask))
+	query->id = (uint32_t)id;
+	switch (arg_int(frame, 0)) {
+	case ID_ALL:
+		query->kind = CHILD_ANY;
+		return 0;
+	case ID_PID:
+		query->kind = CHILD_PID;
+		return id > 0 ? 0 : -EINVAL;
+	case ID_GROUP:
+		query->kind = CHILD_GROUP;
+		if (id == 0)
+			query->id = process_group(frame->process);
+		return id >= 0 ? 0 : -EINVAL;
+	case ID_PIDFD:
+		return id >= 0 ? -EBADF : -EINVAL; /* there are none */
+	default:
 		return -EINVAL;
-	if (!uptr_null(from) && copy_in(frame->ctx, &raw, from, sizeof(raw)) < 0)
-		return -EFAULT;
-	fresh = (struct sigact){ raw.handler, raw.flags & ACTION_FLAGS, raw.mask & ~UNBLOCKABLE, raw.restorer };
-	err = process_sigaction(frame->ctx, frame->process, arg_int(frame, 0), uptr_null(from) ? NULL : &fresh, &old);
-	if (err < 0 || uptr_null(to))
-		return err;
-	raw = (struct abi_sigaction){ old.handler, old.flags, old.restorer, old.mask };
-	return copy_out(frame->ctx, to, &raw, sizeof(raw));
+	}
 }
 
-/* ---- limits ---- */
-
-static struct abi_rlimit get_limit(const struct syscall_frame *frame, uint32_t resource)
+long sys_waitid(const struct syscall_frame *frame)
 {
-	struct fdtable *files = frame->process->files;
-	struct abi_rlimit limit = { UINT64_MAX, UINT64_MAX };
+	const uint32_t states = WAIT_EXITED | WAIT_UNTRACED | WAIT_CONTINUED;
+	const uint32_t known = states | WAIT_NOHANG | WAIT_NOWAIT | WAIT_NOTHREAD | WAIT_ALL_KINDS | WAIT_CLONE;
+	uint32_t options = arg_u32(frame, 3);
+	struct child_query query = { .ended = options & WAIT_EXITED, .stays = options & WAIT_NOWAIT };
+	struct signal_info info = { 0 };
+	uint8_t raw[ABI_SIGINFO_BYTES];
+	struct child_end child;
+	int found;
 
-	if (resource != LIMIT_NOFILE)
-		return limit;
-	mutex_lock(frame->ctx, &files->lock);
-	limit = (struct abi_rlimit){ files->limit, NR_OPEN };
-	mutex_unlock(frame->ctx, &files->lock);
-	return limit;
-}
-
-static int set_limit(const struct syscall_frame *frame, uint32_t resource, const struct abi_rlimit *limit)
-{
-	struct fdtable *files = frame->process->files;
-
-	if (limit->soft > limit->hard)
+	if (options & ~known || !(options & states))
 		return -EINVAL;
-	if (resource != LIMIT_NOFILE)
-		return limit->soft == UINT64_MAX ? 0 : -EINVAL;
-	if (limit->hard > NR_OPEN)
-		return -EPERM;
-	mutex_lock(frame->ctx, &files->lock);
-	files->limit = (uint32_t)limit->soft;
-	mutex_unlock(frame->ctx, &files->lock);
-	return 0;
-}
+	found = set_id(frame, &query);
+	if (found < 0)
+		return found;
+	set_kinds(&query, options);
+	found = process_wait_for(frame->ctx, frame->process, &query, &child);
+	if (found > 0) {
+		bool killed = child.end.signo != 0;
 
-long sys_getrlimit(const struct syscall_frame *frame)
-{
-	struct abi_rlimit limit;
-
-	if (arg_u32(frame, 0) >= LIMIT_KINDS)
-		return -EINVAL;
-	limit = get_limit(frame, arg_u32(frame, 0));
-	return copy_out(frame->ctx, arg_pointer(frame, 1), &limit, sizeof(limit));
-}
-
-long sys_setrlimit(const struct syscall_frame *frame)
-{
-	struct abi_rlimit limit;
-
-	if (copy_in(frame->ctx, &limit, arg_pointer(frame, 1), sizeof(limit)) < 0)
+		info = (struct signal_info){ .signo = SIGCHLD, .code = killed ? CLD_KILLED : CLD_EXITED };
+		info.pid = child.pid;
+		info.uid = child.uid;
+		info.status = killed ? child.end.signo : child.end.code;
+	}
+	if (found < 0)
+		return found;
+	if (found > 0 && put_rusage(frame, 4) < 0)
 		return -EFAULT;
-	return arg_u32(frame, 0) >= LIMIT_KINDS ? -EINVAL : set_limit(frame, arg_u32(frame, 0), &limit);
+	abi_siginfo(&info, raw);
+	/* What is not told of is left as it is, as on Linux. */
+	return uptr_null(arg_pointer(frame, 2))
+	               ? 0
+	               : copy_out(frame->ctx, arg_pointer(frame, 2), raw, ABI_SIGINFO_CHILD_BYTES);
 }
 
-long sys_prlimit64(const struct syscall_frame *frame)
-{
-	struct uptr from = arg_pointer(frame, 2), to = arg_pointer(frame, 3);
-	uint32_t pid = arg_u32(frame, 0), resource = arg_u32(frame, 1);
-	struct abi_rlimit fresh, old;
-	int err = 0;
+/* ---- groups of processes ---- */
 
-	if (!uptr_null(from) && copy_in(frame->ctx, &fresh, from, sizeof(fresh)) < 0)
-		return -EFAULT;
-	if (pid != 0 && pid != frame->process->owner.id)
-		return process_by_pid(frame->ctx, pid) != NULL ? -EPERM : -ESRCH;
-	if (resource >= LIMIT_KINDS)
-		return -EINVAL;
-	old = get_limit(frame, resource);
-	if (!uptr_null(from))
-		err = set_limit(frame, resource, &fresh);
-	if (err < 0 || uptr_null(to))
-		return err;
-	return copy_out(frame->ctx, to, &old, sizeof(old));
+long sys_getpgid(const struct syscall_frame *frame)
+{
+	const struct process *p = frame->process;
+
+	if (arg_u32(frame, 0) != 0)
+		p = process_of_tid(frame->ctx, arg_u32(frame, 0));
+	return p != NULL ? (long)process_group(p) : -ESRCH;
+}
+
+long sys_getpgrp(const struct syscall_frame *frame)
+{
+	return process_group(frame->process);
+}
+
+long sys_setpgid(const struct syscall_frame *frame)
+{
+	int pid = arg_int(frame, 0), group = arg_int(frame, 1);
+
+	if (pid == 0)
+		pid = (int)frame->process->owner.id;
+	if (group == 0)
+		group = pid;
+	return group < 0 ? -EINVAL : process_set_group(frame->ctx, frame->process, (uint32_t)pid, (uint32_t)group);
 }

@@ -22,7 +22,7 @@ static void note_lost(struct task *task, enum syscall_call call, struct traced *
 
 	if (call != CALL_close && !which)
 		return;
-	file = fd_get(&task->ctx, task->process->files, (int)traced->args[which]);
+	file = fd_get_any(&task->ctx, task->process->files, (int)traced->args[which]);
 	if (file != NULL)
 		file->ops->describe(file, traced->lost, sizeof(traced->lost));
 	file_put(&task->ctx, file);

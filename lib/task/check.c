@@ -5,6 +5,8 @@
  */
 #include "task/internal.h"
 
+#include <signal.h>
+
 static void check_files(struct ctx *ctx, struct fdtable *files, struct check_report *report)
 {
 	struct fd_slot slot;
@@ -20,6 +22,35 @@ static void check_files(struct ctx *ctx, struct fdtable *files, struct check_rep
 		file_put(ctx, file);
 	}
 	ctx_drain(ctx);
+}
+
+static void check_pending(const struct signal_pending *pending, const struct process *p, struct check_report *report)
+{
+	const struct signal_queued *q;
+
+	TAILQ_FOREACH(q, &pending->infos, link)
+		CHECK_THAT(report, pending->set & signal_bit(q->info.signo),
+		           "signal I1: what a signal tells waits with it", "%s (%u): signal %d", p->owner.name,
+		           p->owner.id, q->info.signo);
+}
+
+/* process->lock held. */
+static void check_signals(struct ctx *ctx, struct process *p, struct check_report *report)
+{
+	const uint64_t never = signal_bit(SIGKILL) | signal_bit(SIGSTOP);
+	const struct task *task;
+
+	mutex_lock(ctx, &p->signal_lock);
+	check_pending(&p->shared, p, report);
+	LIST_FOREACH(task, &p->tasks, link) {
+		check_pending(&task->own, p, report);
+		CHECK_THAT(report, task->own.set == 0 || task->pending & TASK_SIGNAL,
+		           "signal I2: a task is told of its own signals", "%s (%u): task %u, signals %#lx",
+		           p->owner.name, p->owner.id, task->tid, (unsigned long)task->own.set);
+		CHECK_THAT(report, (task->blocked & never) == 0, "signal I4: SIGKILL and SIGSTOP are not blocked",
+		           "%s (%u): task %u", p->owner.name, p->owner.id, task->tid);
+	}
+	mutex_unlock(ctx, &p->signal_lock);
 }
 
 /* What its own members say; process->lock held. */
@@ -44,6 +75,7 @@ static void check_processes(struct ctx *ctx, struct kernel *kernel, struct check
 	TAILQ_FOREACH(p, &kernel->processes, link) {
 		mutex_lock(ctx, &p->lock);
 		check_process_locked(p, report);
+		check_signals(ctx, p, report);
 		mutex_unlock(ctx, &p->lock);
 	}
 	mutex_unlock(ctx, &kernel->lock);
@@ -65,6 +97,7 @@ void kernel_check(struct kernel *kernel, struct check_report *report)
 
 	kernel_ctx(kernel, &ctx, "check");
 	check_processes(&ctx, kernel, report);
+	tree_check(&ctx, report);
 	phys_check(env->phys, report);
 	used = phys_total_frames(env->phys) - phys_free_frames(&ctx);
 	frames = owners_total(&env->owners, CENSUS_FRAME);

@@ -18,10 +18,19 @@ void process_reap_locked(struct kernel *kernel, struct process *process);
 /** Make an ending process that nobody acts as any more a zombie; only the first call does anything. */
 void process_tear_down(struct kernel *kernel, struct process *process);
 
-/** The next number; by_pid has room for it. Process-table lock held. */
-int pid_reserve_locked(struct ctx *ctx, struct kernel *kernel, uint32_t *pid);
-/** "SIGBUS BUS_ADRERR" and the like. */
-const char *signal_name(int signo, int si_code);
+/** What a process may have that nobody has limited: Linux's own, of those that limit anything here. */
+void limits_init(struct limits *limits, uint32_t fd_limit);
+
+/** The next number, which is the process's from now on. Process-table lock held. -ENOMEM, -EAGAIN */
+int pid_reserve_locked(struct ctx *ctx, struct kernel *kernel, struct process *process, uint32_t *pid);
+/** The process of a pid, not of other tids; NULL: none. Process-table lock held. */
+struct process *process_by_pid_locked(const struct kernel *kernel, uint32_t pid);
+/** Whether its birth is complete. */
+bool process_is_born(struct ctx *ctx, struct process *process);
+/** A task comes to its process, whose lock is held: it is told of signals that wait for any. */
+void signal_join(struct ctx *ctx, struct task *task);
+/** Tell the parent of an ended process by a signal. @return whether nobody will wait for it. Process-table lock held. */
+bool signal_parent_locked(struct ctx *ctx, struct process *parent, struct process *child);
 void kernel_release_zero_frame(struct kernel *kernel);
 
 #endif

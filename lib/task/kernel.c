@@ -2,7 +2,7 @@
 /*
  * The kernel of one machine: RAM, accounts, names, the process table, and the order in which they come and go.
  *
- * I1  by_pid[n] is the process whose pid is n, from its birth until it is reaped
+ * I1  by_pid[n] is the process whose pid is n, or which has a task of that number, from its birth until it is reaped
  * I2  numbers of processes and tasks come from one counter and are never used twice in the life of a machine
  *
  * Linux: init/main.c, kernel/pid.c. Not modelled: pid namespaces; a number's reuse, so PID_MAX births are all.
@@ -10,6 +10,7 @@
 #include "task/internal.h"
 
 #include "host/kmem.h"
+#include "task/proc.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,6 +36,26 @@ static int make_init(struct kernel *kernel)
 	return process_alloc(&ctx, "init", NULL, true, &kernel->init);
 }
 
+static int make_tree(struct kernel *kernel)
+{
+	struct ctx ctx;
+	int err = tree_create(&kernel->env);
+
+	if (err < 0)
+		return err;
+	kernel_ctx(kernel, &ctx, "boot");
+	tree_set_proc(&ctx, &proc_root_ops);
+	return 0;
+}
+
+static void empty_tree(struct kernel *kernel)
+{
+	struct ctx ctx;
+
+	kernel_ctx(kernel, &ctx, "halt");
+	tree_empty(&ctx);
+}
+
 int kernel_create(const struct kernel_config *config, const struct env_hooks *hooks, struct kernel **out)
 {
 	struct kernel *kernel = calloc(1, sizeof(*kernel));
@@ -54,6 +75,7 @@ int kernel_create(const struct kernel_config *config, const struct env_hooks *ho
 	env->ram_in_file = config->ram_in_file;
 	profile_init(&env->profile, config->linux_release);
 	env->sysctl = config->sysctl;
+	env->memfd_ops = config->memfd_ops;
 	owners_init(&env->owners);
 	owner_init(&env->owners, &env->self, 0, "machine");
 	wait_registry_init(&kernel->waits);
@@ -70,12 +92,18 @@ int kernel_create(const struct kernel_config *config, const struct env_hooks *ho
 	err = names_create(env);
 	if (err < 0)
 		goto undo_zero;
-	err = make_init(kernel);
+	err = make_tree(kernel);
 	if (err < 0)
 		goto undo_names;
+	err = make_init(kernel);
+	if (err < 0)
+		goto undo_tree;
 	*out = kernel;
 	return 0;
 
+undo_tree:
+	empty_tree(kernel);
+	tree_destroy(env);
 undo_names:
 	names_destroy(env);
 undo_zero:
@@ -107,6 +135,7 @@ void kernel_stop(struct kernel *kernel)
 	kernel_ctx(kernel, &ctx, "halt");
 	unix_purge(&ctx);
 	ctx_drain(&ctx);
+	empty_tree(kernel);
 	kernel_release_zero_frame(kernel);
 	mutex_lock(&ctx, &kernel->lock);
 	process_reap_locked(kernel, kernel->init);
@@ -123,6 +152,7 @@ void kernel_destroy(struct kernel *kernel)
 		process_free(kernel, process);
 	}
 	kmem_free(env, kernel->by_pid, kernel->by_pid_size * sizeof(struct process *));
+	tree_destroy(env);
 	names_destroy(env);
 	phys_destroy(env->phys);
 	mutex_fini(&kernel->lock);
@@ -132,7 +162,7 @@ void kernel_destroy(struct kernel *kernel)
 	free(kernel);
 }
 
-int pid_reserve_locked(struct ctx *ctx, struct kernel *kernel, uint32_t *pid)
+int pid_reserve_locked(struct ctx *ctx, struct kernel *kernel, struct process *process, uint32_t *pid)
 {
 	uint32_t size = kernel->by_pid_size;
 	struct process **grown;
@@ -152,17 +182,36 @@ int pid_reserve_locked(struct ctx *ctx, struct kernel *kernel, uint32_t *pid)
 		kernel->by_pid_size = new_size;
 	}
 	*pid = kernel->next_pid++;
+	kernel->by_pid[*pid] = process;
 	return 0;
 }
 
-struct process *process_by_pid(struct ctx *ctx, uint32_t pid)
+struct process *process_of_tid(struct ctx *ctx, uint32_t tid)
 {
 	struct kernel *kernel = kernel_of(ctx);
 	struct process *process = NULL;
 
 	mutex_lock(ctx, &kernel->lock);
-	if (pid < kernel->by_pid_size)
-		process = kernel->by_pid[pid];
+	if (tid < kernel->by_pid_size)
+		process = kernel->by_pid[tid];
+	mutex_unlock(ctx, &kernel->lock);
+	return process;
+}
+
+struct process *process_by_pid_locked(const struct kernel *kernel, uint32_t pid)
+{
+	struct process *process = pid < kernel->by_pid_size ? kernel->by_pid[pid] : NULL;
+
+	return process != NULL && process->owner.id == pid ? process : NULL;
+}
+
+struct process *process_by_pid(struct ctx *ctx, uint32_t pid)
+{
+	struct kernel *kernel = kernel_of(ctx);
+	struct process *process;
+
+	mutex_lock(ctx, &kernel->lock);
+	process = process_by_pid_locked(kernel, pid);
 	mutex_unlock(ctx, &kernel->lock);
 	return process;
 }

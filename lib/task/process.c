@@ -24,15 +24,8 @@
 #include "host/kmem.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
-
-/* What a process starts with that nobody has limited: of Linux's own limits those that mean something here. */
-static void limits_init(struct limits *limits, uint32_t fd_limit)
-{
-	for (unsigned i = 0; i < LIMIT_KINDS; i++)
-		limits->of[i] = (struct limit){ LIMIT_NONE, LIMIT_NONE };
-	limits->of[LIMIT_NOFILE] = (struct limit){ fd_limit, NR_OPEN };
-}
 
 struct unix_creds process_unix_creds(const struct process *p)
 {
@@ -51,6 +44,11 @@ static void init_members(struct ctx *ctx, struct process *p, struct kernel *kern
 	wait_queue_init(&p->child_ended);
 	mutex_init(&p->lock, RANK_PROCESS);
 	mutex_init(&p->signal_lock, RANK_SIGNAL);
+	mutex_init(&p->own_actions.lock, RANK_SIGNAL_ACTIONS);
+	p->actions = &p->own_actions;
+	signal_pending_init(&p->shared);
+	p->group = pid;
+	p->exit_signal = SIGCHLD;
 	limits_init(&p->limits, ctx->env->fd_limit);
 	p->call = ctx->call;
 	p->epoch = __atomic_load_n(&ctx->env->epoch, __ATOMIC_RELAXED);
@@ -66,14 +64,13 @@ int process_alloc(struct ctx *ctx, const char *name, struct process *parent, boo
 	if (p == NULL)
 		return -ENOMEM;
 	mutex_lock(ctx, &kernel->lock);
-	err = pid_reserve_locked(ctx, kernel, &pid);
+	err = pid_reserve_locked(ctx, kernel, p, &pid);
 	if (err == 0) {
 		if (parent != NULL && process_state(parent) >= PROCESS_ZOMBIE)
 			parent = kernel->init; /* it has given its children away already */
 		init_members(ctx, p, kernel, pid, name);
 		p->held_by_bench = held_by_bench;
 		p->parent = parent;
-		kernel->by_pid[pid] = p;
 		TAILQ_INSERT_TAIL(&kernel->processes, p, link);
 		if (parent != NULL)
 			LIST_INSERT_HEAD(&parent->children, p, sibling);
@@ -110,8 +107,11 @@ void process_free(struct kernel *kernel, struct process *p)
 	while ((task = LIST_FIRST(&p->tasks)) != NULL) {
 		LIST_REMOVE(task, link);
 		waiter_fini(&task->waiter);
+		signal_pending_fini(env, &task->own);
 		kmem_free(env, task, sizeof(*task));
 	}
+	signal_pending_fini(env, &p->shared);
+	mutex_fini(&p->own_actions.lock);
 	mutex_fini(&p->signal_lock);
 	mutex_fini(&p->lock);
 	wait_queue_fini(&p->child_ended);
@@ -159,14 +159,19 @@ int process_create(struct ctx *ctx, const char *name, struct process **out)
 	err = fdtable_create(ctx, &p->owner, ctx->env->fd_limit, &p->files);
 	if (err < 0)
 		goto undo_mm;
-	err = sim_process_born(ctx, p);
+	err = fs_create(ctx, &p->fs);
 	if (err < 0)
 		goto undo_files;
+	err = sim_process_born(ctx, p);
+	if (err < 0)
+		goto undo_fs;
 	set_born(ctx, p);
 	charge(ctx, was);
 	*out = p;
 	return 0;
 
+undo_fs:
+	fs_put(ctx, p->fs);
 undo_files:
 	fdtable_put(ctx, p->files);
 undo_mm:
@@ -194,6 +199,17 @@ int process_borrow(struct ctx *ctx, struct process *p, struct mm **mm, struct fd
 	return err;
 }
 
+struct fs *process_borrow_fs(struct ctx *ctx, struct process *p)
+{
+	struct fs *fs = NULL;
+
+	mutex_lock(ctx, &p->lock);
+	if (p->born && process_state(p) == PROCESS_ALIVE)
+		fs_get(fs = p->fs);
+	mutex_unlock(ctx, &p->lock);
+	return fs;
+}
+
 struct process *process_next(struct ctx *ctx, struct kernel *kernel, uint32_t after, struct mm **mm,
                              struct fdtable **files)
 {
@@ -201,7 +217,7 @@ struct process *process_next(struct ctx *ctx, struct kernel *kernel, uint32_t af
 
 	mutex_lock(ctx, &kernel->lock);
 	for (uint32_t pid = after + 1; pid < kernel->by_pid_size && found == NULL; pid++) {
-		struct process *p = kernel->by_pid[pid];
+		struct process *p = process_by_pid_locked(kernel, pid);
 
 		if (p != NULL && process_borrow(ctx, p, mm, files) == 0)
 			found = p;
@@ -210,7 +226,7 @@ struct process *process_next(struct ctx *ctx, struct kernel *kernel, uint32_t af
 	return found;
 }
 
-static bool is_born(struct ctx *ctx, struct process *p)
+bool process_is_born(struct ctx *ctx, struct process *p)
 {
 	bool born;
 
@@ -227,9 +243,10 @@ bool process_next_child(struct ctx *ctx, struct kernel *kernel, const struct pro
 
 	mutex_lock(ctx, &kernel->lock);
 	for (uint32_t pid = after + 1; pid < kernel->by_pid_size && !found; pid++) {
-		struct process *p = kernel->by_pid[pid];
+		struct process *p = process_by_pid_locked(kernel, pid);
 
-		found = p != NULL && !p->held_by_bench && (parent == NULL || p->parent == parent) && is_born(ctx, p);
+		found = p != NULL && !p->held_by_bench && (parent == NULL || p->parent == parent) &&
+		        process_is_born(ctx, p);
 		if (found)
 			*out = (struct process_child){
 				.pid = pid,
@@ -244,12 +261,15 @@ bool process_next_child(struct ctx *ctx, struct kernel *kernel, const struct pro
 	return found;
 }
 
+/* A child has its parent's actions and, if a task of that makes it, what this one blocks; no signal waits for it. */
 static void copy_signals(struct ctx *ctx, struct process *to, struct process *from)
 {
-	mutex_lock(ctx, &from->signal_lock);
+	mutex_lock(ctx, &from->actions->lock);
 	for (int i = 0; i < SIGNALS; i++)
-		to->actions[i] = from->actions[i];
-	mutex_unlock(ctx, &from->signal_lock);
+		to->own_actions.of[i] = from->actions->of[i];
+	mutex_unlock(ctx, &from->actions->lock);
+	to->first_mask = ctx_process(ctx) == from ? signal_mask(ctx->task) : from->first_mask;
+	to->group = __atomic_load_n(&from->group, __ATOMIC_RELAXED);
 }
 
 int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool held_by_bench, struct process **out)
@@ -258,20 +278,27 @@ int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool
 	struct owner *was;
 	struct process *p;
 	struct mm *mm = NULL;
+	struct fs *fs;
 	int err = process_borrow(ctx, parent, &mm, &files);
 
 	if (err < 0)
 		return err;
-	err = process_alloc(ctx, name != NULL ? name : parent->owner.name, parent, held_by_bench, &p);
+	fs = process_borrow_fs(ctx, parent);
+	err = -ESRCH;
+	if (fs != NULL)
+		err = process_alloc(ctx, name != NULL ? name : parent->owner.name, parent, held_by_bench, &p);
 	if (err < 0)
 		goto undo_borrow;
 	was = charge(ctx, &p->owner);
 	err = fdtable_copy(ctx, files, &p->owner, &p->files);
 	if (err < 0)
 		goto undo_alloc;
-	err = mm_fork(ctx, mm, &p->mm);
+	err = fs_copy(ctx, fs, &p->fs);
 	if (err < 0)
 		goto undo_files;
+	err = mm_fork(ctx, mm, &p->mm);
+	if (err < 0)
+		goto undo_fs;
 	err = sim_process_born(ctx, p);
 	if (err < 0)
 		goto undo_mm;
@@ -282,6 +309,7 @@ int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool
 	mutex_unlock(ctx, &parent->signal_lock);
 	set_born(ctx, p);
 	charge(ctx, was);
+	fs_put(ctx, fs);
 	fdtable_put(ctx, files);
 	mm_put(ctx, mm);
 	*out = p;
@@ -289,6 +317,8 @@ int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool
 
 undo_mm:
 	mm_put(ctx, p->mm);
+undo_fs:
+	fs_put(ctx, p->fs);
 undo_files:
 	fdtable_put(ctx, p->files);
 undo_alloc:
@@ -296,6 +326,7 @@ undo_alloc:
 	charge(ctx, was);
 	process_unalloc(ctx, p);
 undo_borrow:
+	fs_put(ctx, fs);
 	fdtable_put(ctx, files);
 	mm_put(ctx, mm);
 	ctx_drain(ctx);
@@ -350,9 +381,13 @@ static void orphan_children_locked(struct kernel *kernel, struct process *p)
 
 void process_reap_locked(struct kernel *kernel, struct process *p)
 {
+	struct task *task;
+
 	if (p->parent != NULL)
 		LIST_REMOVE(p, sibling);
 	kernel->by_pid[p->owner.id] = NULL;
+	LIST_FOREACH(task, &p->tasks, link)
+		kernel->by_pid[task->tid] = NULL;
 	census_add(&p->owner, CENSUS_PROCESS, -1);
 	__atomic_store_n(&p->state, PROCESS_REAPED, __ATOMIC_SEQ_CST);
 }
@@ -372,6 +407,7 @@ static void become_zombie(struct ctx *ctx, struct process *p)
 {
 	struct kernel *kernel = p->kernel;
 	struct process *parent;
+	bool unwanted;
 
 	mutex_lock(ctx, &kernel->lock);
 	orphan_children_locked(kernel, p);
@@ -381,7 +417,8 @@ static void become_zombie(struct ctx *ctx, struct process *p)
 		LIST_INSERT_HEAD(&parent->zombies, p, sibling);
 	}
 	__atomic_store_n(&p->state, PROCESS_ZOMBIE, __ATOMIC_SEQ_CST);
-	if (parent == kernel->init && !p->held_by_bench)
+	unwanted = parent == kernel->init ? !p->held_by_bench : parent != NULL && signal_parent_locked(ctx, parent, p);
+	if (unwanted)
 		process_reap_locked(kernel, p);
 	if (parent != NULL)
 		wait_wake_all(ctx, &parent->child_ended);
@@ -394,6 +431,7 @@ void process_tear_down(struct kernel *kernel, struct process *p)
 	struct fdtable *files;
 	struct task *task;
 	struct mm *mm;
+	struct fs *fs;
 	struct ctx ctx;
 	bool mine;
 
@@ -418,11 +456,14 @@ void process_tear_down(struct kernel *kernel, struct process *p)
 	mutex_lock(&ctx, &p->lock);
 	mm = p->mm;
 	files = p->files;
+	fs = p->fs;
 	p->mm = NULL;
 	p->files = NULL;
+	p->fs = NULL;
 	mutex_unlock(&ctx, &p->lock);
 	if (files != NULL)
 		fdtable_put(&ctx, files);
+	fs_put(&ctx, fs);
 	mm_put(&ctx, mm);
 	ctx_drain(&ctx);
 	become_zombie(&ctx, p);

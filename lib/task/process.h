@@ -13,19 +13,12 @@
 #include "ipc/unix.h"
 #include "mm/mm.h"
 #include "phys/cache.h"
+#include "task/signal.h"
 #include "vfs/fdtable.h"
+#include "vfs/fs.h"
 
-#define SIGNALS 64       /* 1 to 64 */
 #define NR_OPEN 1048576u /* fs.nr_open: the hard limit of RLIMIT_NOFILE */
 #define PID_MAX 4194304u
-
-/** A signal action; the handler is opaque here, sim calls it. */
-struct sigact {
-	uint64_t handler; /* 0 default, 1 ignore, else what sim understands */
-	uint64_t flags;   /* SA_*, as the x86_64 kernel numbers them */
-	uint64_t mask;    /* bit n - 1 is signal n */
-	uint64_t restorer;
-};
 
 /** How a process ended. */
 struct end {
@@ -44,35 +37,43 @@ enum process_state {
 };
 
 struct process {
-	struct owner owner;             /* c  its account; owner.id is the pid, owner.name the name */
-	struct kernel *kernel;          /* c */
-	TAILQ_ENTRY(process) link;      /* t  of kernel->processes */
-	struct process *parent;         /* a t  written under t */
-	LIST_HEAD(, process) children;  /* t  alive or ending */
-	LIST_HEAD(, process) zombies;   /* t  ended, to be waited for */
-	LIST_ENTRY(process) sibling;    /* t  of either list of its parent */
-	struct wait_queue ended;        /* woken when it becomes a zombie */
-	struct wait_queue child_ended;  /* woken when one of its children does */
-	struct mutex lock;              /* RANK_PROCESS */
-	uint32_t state;                 /* a  enum process_state; changed under lock */
-	struct mm *mm;                  /* c  until it is a zombie, then NULL */
-	struct fdtable *files;          /* c  likewise */
-	LIST_HEAD(, task) tasks;        /* p  all since its birth; idle ones too */
-	bool born;                      /* p  its birth is complete: mm and files may be borrowed */
-	bool torn;                      /* p  somebody makes it a zombie */
-	struct end end;                 /* p  valid from ENDING on */
-	struct sigact actions[SIGNALS]; /* s */
-	struct mutex signal_lock;       /* RANK_SIGNAL */
-	struct creds creds;             /* a  written under signal_lock */
-	struct limits limits;           /* a  written under signal_lock */
-	bool held_by_bench;             /* c  reaped by the bench's join or by halt, not by its parent */
-	const char *call;               /* c  that made it */
-	uint64_t epoch;                 /* c  and when */
-	struct user_window window;      /* c  of sim, set when it is born: its memory among the program's addresses */
-	void *sim;                      /* of sim: what the machine keeps for it */
+	struct owner owner;            /* c  its account; owner.id is the pid, owner.name the name */
+	struct kernel *kernel;         /* c */
+	TAILQ_ENTRY(process) link;     /* t  of kernel->processes */
+	struct process *parent;        /* a t  written under t */
+	LIST_HEAD(, process) children; /* t  alive or ending */
+	LIST_HEAD(, process) zombies;  /* t  ended, to be waited for */
+	LIST_ENTRY(process) sibling;   /* t  of either list of its parent */
+	struct wait_queue ended;       /* woken when it becomes a zombie */
+	struct wait_queue child_ended; /* woken when one of its children does */
+	struct mutex lock;             /* RANK_PROCESS */
+	uint32_t state;                /* a  enum process_state; changed under lock */
+	struct mm *mm;                 /* c  until it is a zombie, then NULL */
+	struct fdtable *files;         /* c  likewise */
+	struct fs *fs;                 /* c  likewise */
+	LIST_HEAD(, task) tasks;       /* p  all since its birth; idle ones too */
+	bool born;                     /* p  its birth is complete: mm and files may be borrowed */
+	bool torn;                     /* p  somebody makes it a zombie */
+	struct end end;                /* p  valid from ENDING on */
+	struct mutex signal_lock;      /* RANK_SIGNAL */
+	struct sigactions *actions;    /* c  its own, or those of another process, whose struct stays as long */
+	struct sigactions own_actions;
+	struct signal_pending shared; /* s  for any of its tasks */
+	struct signal_queued told;    /* s of its parent: what that is told of its end */
+	uint64_t first_mask;          /* c  what its tasks block to begin with */
+	uint32_t group;               /* a  written under t */
+	int exit_signal;              /* c  what its parent gets when it ends; 0: nothing */
+	struct creds creds;           /* a  written under signal_lock */
+	struct limits limits;         /* a  written under signal_lock */
+	bool held_by_bench;           /* c  reaped by the bench's join or by halt, not by its parent */
+	const char *call;             /* c  that made it */
+	uint64_t epoch;               /* c  and when */
+	struct user_window window;    /* c  of sim, set when it is born: its memory among the program's addresses */
+	void *sim;                    /* of sim: what the machine keeps for it */
 };
 
-#define TASK_DIE 1u /* leave as soon as you can: the process is ending */
+#define TASK_DIE    1u /* leave as soon as you can: the process is ending */
+#define TASK_SIGNAL 2u /* there are signals, perhaps blocked ones */
 
 struct task {
 	struct ctx ctx; /* c  of every call it makes */
@@ -82,9 +83,18 @@ struct task {
 	LIST_ENTRY(task) link;   /* p */
 	uint32_t tid;            /* c  the first one's is the pid */
 	struct waiter waiter;
-	uint32_t pending; /* a  TASK_* */
-	uint32_t busy;    /* a  0 idle, else enum task_actor: what kind of host thread acts as it */
-	void *cpu;        /* of sim: its TLB */
+	uint32_t pending;          /* a  TASK_* */
+	uint32_t busy;             /* a  0 idle, else enum task_actor: what kind of host thread acts as it */
+	void *cpu;                 /* of sim: its TLB */
+	struct signal_pending own; /* s  signals for it alone */
+	uint64_t blocked;          /* s, read without by itself */
+	uint64_t really_blocked;   /* s  while it waits for some of what it blocks; else 0 */
+	uint64_t restored;         /* of its thread: what it blocks when the call is over, if restores */
+	bool restores;             /* of its thread */
+	struct {
+		uint64_t sp, size;
+		uint32_t flags;
+	} altstack; /* of its thread: what sigaltstack has set */
 };
 
 /** Whose host thread acts as a task: the program's, for a while; ours; the program's, for its life. */
@@ -99,13 +109,14 @@ struct kernel_config {
 	bool poison;
 	bool ram_in_file;
 	struct sysctl sysctl; /* at boot */
+	const struct ksim_object_ops *memfd_ops;
 };
 
 struct kernel {
 	struct env env;
 	struct mutex lock;               /* RANK_PROCESS_TABLE: t members, pids */
 	TAILQ_HEAD(, process) processes; /* t  every one since boot, reaped ones too */
-	struct process **by_pid;         /* t  indexed by pid; NULL: none or reaped */
+	struct process **by_pid;         /* t  indexed by pid and tid; NULL: none or reaped */
 	uint32_t by_pid_size;
 	uint32_t next_pid;    /* t  also hands out tids */
 	struct process *init; /* c  pid 1: it has no memory, no files and no code */
@@ -126,6 +137,10 @@ struct kernel {
 		void (*task_gone)(struct ctx *ctx, struct task *task);
 		/** Make the task notice task->pending at its next access to memory. */
 		void (*task_kicked)(struct ctx *ctx, struct task *task);
+		/** Its thread may have changed its mask by a jump: signal_blocked_set what it is now. */
+		void (*mask_read)(struct task *task);
+		/** Its mask has been set by a call. */
+		void (*mask_written)(struct task *task);
 	} sim; /* c */
 };
 
@@ -146,6 +161,12 @@ static inline struct kernel *kernel_of(const struct ctx *ctx)
 	return ctx->env->kernel;
 }
 
+/** The process that calls; NULL: the machine itself. */
+static inline struct process *ctx_process(const struct ctx *ctx)
+{
+	return ctx->task != NULL ? ctx->task->process : NULL;
+}
+
 /** A caller that is the machine itself. */
 static inline void kernel_ctx(struct kernel *kernel, struct ctx *ctx, const char *call)
 {
@@ -160,6 +181,8 @@ int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool
 struct unix_creds process_unix_creds(const struct process *process);
 /** The process of a pid, reaped ones not. NULL: none. */
 struct process *process_by_pid(struct ctx *ctx, uint32_t pid);
+/** Likewise, or the one that has a thread of that number. */
+struct process *process_of_tid(struct ctx *ctx, uint32_t tid);
 
 static inline enum process_state process_state(const struct process *process)
 {
@@ -172,8 +195,18 @@ static inline const struct process *process_parent(const struct process *process
 	return __atomic_load_n(&process->parent, __ATOMIC_ACQUIRE);
 }
 
+/** Its group of processes. */
+static inline uint32_t process_group(const struct process *process)
+{
+	return __atomic_load_n(&process->group, __ATOMIC_RELAXED);
+}
+/** setpgid(2) by a process: of itself or a child. 0; -ESRCH (neither), -EPERM (no such group) */
+int process_set_group(struct ctx *ctx, struct process *by, uint32_t pid, uint32_t group);
+
 /** Its memory and files with references for the caller; NULL: not wanted. 0; -ESRCH: it is ending, or not yet born. */
 int process_borrow(struct ctx *ctx, struct process *process, struct mm **mm, struct fdtable **files);
+/** Its working directory and umask likewise; NULL: it is ending, or not yet born. */
+struct fs *process_borrow_fs(struct ctx *ctx, struct process *process);
 /**
  * For walks over all processes while they run: the living one with the lowest pid > after, with references to its
  * memory and files for the caller. NULL: no more. init, which has neither, is passed over.
@@ -209,29 +242,80 @@ int task_create(struct ctx *ctx, struct process *process, struct task **out);
 bool task_enter(struct task *task, enum task_actor actor);
 /** Stop acting. When the process is ending and this was its last, it becomes a zombie here. */
 void task_leave(struct task *task);
+/** Begin anew as a further thread, with that mask: what was left of the one before is forgotten. */
+void task_renew(struct task *task, uint64_t mask);
 /** Tasks that a host thread acts as now. process->lock held. */
 unsigned process_active_locked(const struct process *process);
 /** Some idle task of the process, entered; a new one if all are busy. -ESRCH (ending), -ENOMEM, -EAGAIN */
 int task_enter_any(struct ctx *ctx, struct process *process, enum task_actor actor, struct task **out);
+
+/** Whether the task has something to look at: its end, or signals. */
+static inline bool task_attends(const struct task *task)
+{
+	return unlikely(__atomic_load_n(&task->pending, __ATOMIC_ACQUIRE) != 0);
+}
+
+/** Whether a wait of the task's is to be ended, by its end or by a signal. */
+static inline bool task_interrupted(const struct task *task)
+{
+	return __atomic_load_n(&task->waiter.kicked, __ATOMIC_RELAXED);
+}
 
 static inline bool task_dying(const struct task *task)
 {
 	return __atomic_load_n(&task->pending, __ATOMIC_ACQUIRE) & TASK_DIE;
 }
 
-/**
- * wait4(2) for the caller's children. pid > 0: that one; -1: any. options: WNOHANG (1).
- * @return its pid; 0 with WNOHANG; -ECHILD, -EINTR, -EDEADLK
- */
+/** Which children to wait for. */
+struct child_query {
+	enum { CHILD_ANY, CHILD_PID, CHILD_GROUP } kind;
+	uint32_t id;     /* pid, or group */
+	bool ended;      /* WEXITED: those that have ended */
+	bool no_hang;    /* WNOHANG */
+	bool stays;      /* WNOWAIT: it can be waited for again */
+	bool clones;     /* __WCLONE: those whose end is told by another signal than SIGCHLD, or by none */
+	bool every_kind; /* __WALL: both */
+};
+
+struct child_end {
+	uint32_t pid, uid;
+	struct end end;
+};
+
+/** waitid(2) for a process's children: 1 with *out; 0 with no_hang; -ECHILD, -EINTR, -EDEADLK. */
+int process_wait_for(struct ctx *ctx, struct process *parent, const struct child_query *query, struct child_end *out);
+/** wait4(2) of that pid, or (-1) any. options: WNOHANG (1). Its pid; 0; -ECHILD, -EINTR, -EDEADLK */
 int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, struct end *end);
 /** Wait for the end of any process and reap it; it may be reaped already. 0, -EDEADLK, -EINTR. ctx->waiter must be set. */
 int process_join(struct ctx *ctx, struct process *process, struct end *end);
 /** The status word of wait(2). */
 int end_status(const struct end *end);
 
-/** Read and replace a signal action: old or new may be NULL. -EINVAL */
-int process_sigaction(struct ctx *ctx, struct process *process, int signo, const struct sigact *act,
-                      struct sigact *old);
+/* ---- credentials and limits ---- */
+
+enum creds_kind { CREDS_USER, CREDS_GROUP };
+#define CREDS_KEEP UINT32_MAX /* no id: it stays as it is */
+
+/** setuid(2), setgid(2): 0; -EINVAL, -EPERM. */
+int process_set_id(struct ctx *ctx, struct process *process, enum creds_kind kind, uint32_t id);
+/** setreuid(2), setregid(2): 0 or -EPERM. */
+int process_set_reid(struct ctx *ctx, struct process *process, enum creds_kind kind, uint32_t real, uint32_t effective);
+/** setresuid(2), setresgid(2): 0 or -EPERM. */
+int process_set_resid(struct ctx *ctx, struct process *process, enum creds_kind kind, uint32_t real, uint32_t effective,
+                      uint32_t saved);
+/** setfsuid(2), setfsgid(2): what it was, whether it has been changed or not. */
+uint32_t process_set_fsid(struct ctx *ctx, struct process *process, enum creds_kind kind, uint32_t id);
+/** setgroups(2) of at most CREDS_GROUPS_MAX: 0; -EINVAL (no id), -EPERM. */
+int process_set_groups(struct ctx *ctx, struct process *process, const uint32_t *groups, uint32_t n);
+/** All of them, of one moment. */
+void process_creds(struct ctx *ctx, struct process *process, struct creds *out);
+
+/**
+ * prlimit(2): read and replace a limit; fresh or old may be NULL.
+ * @return 0; -EINVAL (no such kind, soft above hard), -EPERM (another's, or a hard limit raised), -ESRCH (it is ending)
+ */
+int process_limit(struct ctx *ctx, struct process *process, uint32_t kind, const struct limit *fresh,
+                  struct limit *old);
 
 /** Every validator of the machine. Exact when no call is under way. */
 void kernel_check(struct kernel *kernel, struct check_report *report);

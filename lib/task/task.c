@@ -30,6 +30,7 @@ static void init_ctx(struct task *task)
 	ctx->window = p->window;
 	ctx->limits = &p->limits;
 	ctx->creds = &p->creds;
+	ctx->fs = p->fs;
 }
 
 /* Number the task and put it on the list, if the process still lives. */
@@ -46,7 +47,7 @@ static int list_task(struct ctx *ctx, struct task *task)
 	else if (LIST_EMPTY(&p->tasks))
 		task->tid = p->owner.id;
 	else
-		err = pid_reserve_locked(ctx, kernel, &task->tid);
+		err = pid_reserve_locked(ctx, kernel, p, &task->tid);
 	if (err == 0) {
 		task->waiter.tid = task->tid;
 		init_ctx(task);
@@ -54,6 +55,7 @@ static int list_task(struct ctx *ctx, struct task *task)
 		if (task->frames.joined)
 			task->ctx.frames = &task->frames;
 		LIST_INSERT_HEAD(&p->tasks, task, link);
+		signal_join(ctx, task);
 		census_add(&p->owner, CENSUS_TASK, 1);
 		if (kernel->sim.task_joined != NULL)
 			kernel->sim.task_joined(ctx, task);
@@ -73,6 +75,8 @@ int task_create(struct ctx *ctx, struct process *p, struct task **out)
 		return -ENOMEM;
 	task->process = p;
 	waiter_init(&task->waiter, &p->owner);
+	signal_pending_init(&task->own);
+	task->blocked = p->first_mask;
 	if (kernel->sim.task_born != NULL) {
 		err = kernel->sim.task_born(ctx, task);
 		if (err < 0)
@@ -113,6 +117,8 @@ void task_leave(struct task *task)
 	__atomic_exchange_n(&task->busy, 0, __ATOMIC_SEQ_CST);
 	if (unlikely(process_state(p) == PROCESS_ENDING))
 		process_tear_down(p->kernel, p);
+	else if (unlikely(__atomic_load_n(&task->pending, __ATOMIC_SEQ_CST) & TASK_SIGNAL))
+		signal_retarget(p);
 }
 
 unsigned process_active_locked(const struct process *p)

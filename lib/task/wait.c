@@ -3,47 +3,62 @@
  * Waiting for the end of processes, and the status words that tell of it.
  *
  * Locking: the process table guards family and state; a waiter arms its entry under it.
- * Linux: kernel/exit.c (wait4). Not modelled: stopped and continued children, groups.
+ * Linux: kernel/exit.c (wait4, waitid). Not modelled: stopped and continued children; __WNOTHREAD, since children are the
+ * process's here and not a thread's.
  */
 #include "task/internal.h"
 
 #include <errno.h>
+#include <signal.h>
 
 enum { OPTION_NOHANG = 1 };
 
-/* A zombie child that matches, reaped; or what to answer instead: RETRY_LATER if there may be one later. */
-#define RETRY_LATER 1
-static int take_zombie(struct kernel *kernel, struct process *parent, int pid, struct process **out)
+static bool is_meant(const struct process *child, const struct child_query *query)
 {
+	if (query->kind == CHILD_GROUP && __atomic_load_n(&child->group, __ATOMIC_RELAXED) != query->id)
+		return false;
+	return query->every_kind || (child->exit_signal != SIGCHLD) == query->clones;
+}
+
+/* A zombie child that is meant, the oldest; or what to answer instead: RETRY_LATER if there may be one later. */
+#define RETRY_LATER 1
+static int find_zombie(const struct process *parent, const struct child_query *query, struct process **out)
+{
+	struct process *best = NULL;
 	struct process *child;
 
-	if (pid > 0) {
-		child = (uint32_t)pid < kernel->by_pid_size ? kernel->by_pid[pid] : NULL;
-		if (child == NULL || child->parent != parent)
+	if (query->kind == CHILD_PID) {
+		child = process_by_pid_locked(parent->kernel, query->id);
+		*out = child;
+		if (child == NULL || child->parent != parent || !is_meant(child, query))
 			return -ECHILD;
 		if (process_state(child) != PROCESS_ZOMBIE)
 			return RETRY_LATER;
-	} else {
-		child = LIST_FIRST(&parent->zombies);
-		if (child == NULL)
-			return LIST_EMPTY(&parent->children) ? -ECHILD : RETRY_LATER;
+		return query->ended ? 0 : -ECHILD;
 	}
-	process_reap_locked(kernel, child);
-	*out = child;
-	return 0;
+	if (query->ended) {
+		LIST_FOREACH(child, &parent->zombies, sibling)
+			if (is_meant(child, query) && (best == NULL || child->owner.id < best->owner.id))
+				best = child;
+	}
+	*out = best;
+	if (best != NULL)
+		return 0;
+	LIST_FOREACH(child, &parent->children, sibling)
+		if (is_meant(child, query))
+			return RETRY_LATER;
+	return -ECHILD;
 }
 
-int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, struct end *end)
+int process_wait_for(struct ctx *ctx, struct process *parent, const struct child_query *query, struct child_end *out)
 {
 	struct kernel *kernel = kernel_of(ctx);
 	struct wait_entry entry = { 0 };
-	struct process *child = NULL;
+	struct process *child;
 	int err;
 
 	mutex_lock(ctx, &kernel->lock);
-	while ((err = take_zombie(kernel, parent, pid, &child)) == RETRY_LATER) {
-		if (options & OPTION_NOHANG)
-			break;
+	while ((err = find_zombie(parent, query, &child)) == RETRY_LATER && !query->no_hang) {
 		wait_arm(ctx, &parent->child_ended, &entry, WAIT_ALL);
 		mutex_unlock(ctx, &kernel->lock);
 		err = wait_sleep(ctx, &entry, 1, WAIT_FOREVER, "the end of a child");
@@ -51,13 +66,30 @@ int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, 
 		if (err < 0)
 			break;
 	}
+	if (err == 0) {
+		*out = (struct child_end){ child->owner.id, creds_load(&child->creds.uid), child->end };
+		if (!query->stays)
+			process_reap_locked(kernel, child);
+	}
 	mutex_unlock(ctx, &kernel->lock);
-	if (err == RETRY_LATER)
-		return 0;
-	if (err < 0)
-		return err;
-	*end = child->end;
-	return (int)child->owner.id;
+	return err == 0 ? 1 : MIN(err, 0);
+}
+
+int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, struct end *end)
+{
+	struct child_query query = {
+		.kind = pid > 0 ? CHILD_PID : CHILD_ANY,
+		.id = (uint32_t)pid,
+		.ended = true,
+		.no_hang = options & OPTION_NOHANG,
+	};
+	struct child_end child;
+	int found = process_wait_for(ctx, parent, &query, &child);
+
+	if (found <= 0)
+		return found;
+	*end = child.end;
+	return (int)child.pid;
 }
 
 int process_join(struct ctx *ctx, struct process *process, struct end *end)

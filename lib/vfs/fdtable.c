@@ -316,6 +316,20 @@ struct file *fd_get(struct ctx *ctx, struct fdtable *table, int fd)
 
 	mutex_lock(ctx, &table->lock);
 	file = slot_file_locked(table, fd);
+	if (file != NULL && unlikely(file_flags(file) & FILE_PATH))
+		file = NULL;
+	if (file != NULL)
+		file_get(file);
+	mutex_unlock(ctx, &table->lock);
+	return file;
+}
+
+struct file *fd_get_any(struct ctx *ctx, struct fdtable *table, int fd)
+{
+	struct file *file;
+
+	mutex_lock(ctx, &table->lock);
+	file = slot_file_locked(table, fd);
 	if (file != NULL)
 		file_get(file);
 	mutex_unlock(ctx, &table->lock);
@@ -341,7 +355,7 @@ int fd_close(struct ctx *ctx, struct fdtable *table, int fd)
 
 int fd_dup(struct ctx *ctx, struct fdtable *table, int fd, uint32_t from, bool cloexec)
 {
-	struct file *file = fd_get(ctx, table, fd);
+	struct file *file = fd_get_any(ctx, table, fd);
 	int to;
 
 	if (file == NULL)

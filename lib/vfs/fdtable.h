@@ -49,8 +49,10 @@ void fd_install(struct ctx *ctx, struct fdtable *table, int fd, struct file *fil
 void fd_install_received(struct ctx *ctx, struct fdtable *table, int fd, struct file *file,
                          const struct fd_carrier *carrier);
 void fd_unreserve(struct ctx *ctx, struct fdtable *table, int fd);
-/** The description with a reference for the caller; NULL: -EBADF. */
+/** The description with a reference for the caller; NULL: -EBADF, also for one that only stands for a path (O_PATH). */
 struct file *fd_get(struct ctx *ctx, struct fdtable *table, int fd);
+/** The same for the few calls that take an O_PATH one: those that dup it, stat it, pass it, or start at it. */
+struct file *fd_get_any(struct ctx *ctx, struct fdtable *table, int fd);
 int fd_close(struct ctx *ctx, struct fdtable *table, int fd);
 /** dup: lowest number >= from. The number; -EBADF, and as fd_reserve. */
 int fd_dup(struct ctx *ctx, struct fdtable *table, int fd, uint32_t from, bool cloexec);
@@ -64,10 +66,6 @@ int fd_set_cloexec(struct ctx *ctx, struct fdtable *table, int fd, bool cloexec)
 
 /** Slots in use, lowest first: the next one >= from; its description with a reference. False: no more. */
 bool fdtable_next(struct ctx *ctx, struct fdtable *table, int from, int *fd, struct file **file, struct fd_slot *slot);
-
-/** open(2) of a path, as far as there are paths: /proc/self/fd/N. 0; -ENOENT, -EACCES, ... */
-int vfs_open(struct ctx *ctx, struct fdtable *table, uint32_t pid, const char *path, uint32_t flags, uint32_t mode,
-             struct file **out);
 
 void fdtable_check(struct ctx *ctx, struct fdtable *table, struct check_report *report);
 

@@ -12,10 +12,11 @@
  * I1  references = slots + mappings + messages in flight + calls under way
  * I2  the access mode never changes; of the flags only FILE_APPEND and FILE_NONBLOCK do
  * I3  pos <= INT64_MAX
- * I4  an inode's F_SEAL_WRITE and its object's denial of writers come together
+ * I4  an inode's F_SEAL_WRITE and its object's denial of writers come together, but where an older release's F_SEAL_EXEC
+ *     brought the seal
  *
  * Locking: pos under pos_lock; flags are atomic.
- * Linux: fs/file_table.c, fs/fcntl.c (setfl). Not modelled: O_PATH, O_DIRECT by F_SETFL, O_ASYNC, locks, leases.
+ * Linux: fs/file_table.c, fs/fcntl.c (setfl). Not modelled: O_DIRECT by F_SETFL, O_ASYNC, locks, leases.
  */
 #include "vfs/file.h"
 
@@ -23,6 +24,7 @@
 #include <fcntl.h>
 
 #include "host/kmem.h"
+#include "vfs/tree.h"
 
 static struct file *file_of(struct backing *backing)
 {
@@ -47,10 +49,25 @@ static int backing_file_describe(const struct backing *backing, char *text, size
 	return file->ops->describe(file, text, size);
 }
 
+static uint64_t backing_file_dev(const struct backing *backing)
+{
+	const struct file *file = (const void *)((const char *)backing - offsetof(struct file, backing));
+
+	return file->inode->dev != 0 ? file->inode->dev : DEV_MEMORY;
+}
+
+static int backing_file_punch(struct ctx *ctx, struct backing *backing, uint64_t offset, uint64_t length)
+{
+	return vfs_fallocate(ctx, file_of(backing), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (int64_t)offset,
+	                     (int64_t)length);
+}
+
 static const struct backing_ops file_backing_ops = {
 	.get = backing_file_get,
 	.put = backing_file_put,
 	.describe = backing_file_describe,
+	.dev = backing_file_dev,
+	.punch = backing_file_punch,
 };
 
 static void file_destroy(struct ctx *ctx, struct drop *drop)
@@ -60,6 +77,7 @@ static void file_destroy(struct ctx *ctx, struct drop *drop)
 	if (file->ops->release != NULL)
 		file->ops->release(ctx, file);
 	inode_put(ctx, file->inode);
+	dentry_put(ctx, file->dentry);
 	mutex_fini(&file->pos_lock);
 	origin_clear(&file->origin);
 	kmem_free(ctx->env, file, sizeof(*file));
@@ -124,7 +142,7 @@ static void inode_check(struct ctx *ctx, struct inode *inode, struct check_repor
 		return;
 	mutex_lock(ctx, &inode->lock);
 	writers = __atomic_load_n(&inode->object->writers, __ATOMIC_RELAXED);
-	CHECK_THAT(report, !(inode->seals & F_SEAL_WRITE) == (writers >= 0),
+	CHECK_THAT(report, !(inode->seals & F_SEAL_WRITE) == (writers >= 0) || inode->seals & SEAL_EXEC,
 	           "file I4: F_SEAL_WRITE and the denial of writers come together",
 	           "inode %llu: seals %#x, writers %lld", (unsigned long long)inode->ino, inode->seals,
 	           (long long)writers);

@@ -10,6 +10,7 @@
 #include "object/backing.h"
 #include "vfs/inode.h"
 
+struct dentry;
 struct file;
 
 /** What kinds of files differ in. A NULL entry answers as Linux does for files without it. */
@@ -19,6 +20,8 @@ struct file_ops {
 	ssize_t (*read)(struct ctx *ctx, struct file *file, struct uio *uio, uint64_t *pos);
 	ssize_t (*write)(struct ctx *ctx, struct file *file, struct uio *uio, uint64_t *pos);
 	bool seekable;
+	bool unlocked; /* read and write are called under no lock, not even that of the offset */
+	bool endless;  /* there is no end that lseek could count from */
 	/** The last reference has gone. No lock is held. */
 	void (*release)(struct ctx *ctx, struct file *file);
 	/** What fstat tells; NULL: what the inode knows. */
@@ -37,6 +40,7 @@ struct file {
 	uint64_t pos;               /* p */
 	struct backing backing;     /* c  what mappings hold */
 	void *priv;                 /* c  of ops */
+	struct dentry *dentry;      /* c  the name that it was opened by, our reference; NULL: none in any directory */
 };
 
 /** Status flags, numbered as the x86_64 kernel does (the canonical form). */
@@ -51,6 +55,7 @@ enum {
 	FILE_APPEND = 02000,
 	FILE_NONBLOCK = 04000,
 	FILE_DSYNC = 010000,
+	FILE_ASYNC = 020000,
 	FILE_DIRECT = 040000,
 	FILE_LARGEFILE = 0100000,
 	FILE_DIRECTORY = 0200000,
@@ -59,6 +64,8 @@ enum {
 	FILE_CLOEXEC = 02000000,
 	FILE_SYNC = 04000000,
 	FILE_PATH = 010000000,
+	FILE_TMPFILE = 020000000, /* __O_TMPFILE: FILE_DIRECTORY goes with it */
+	FILE_NOCTTY = 0400,
 };
 
 /** A description with one reference; takes over the inode's reference on success only. 0 or -ENOMEM. */
@@ -89,6 +96,22 @@ ssize_t vfs_write(struct ctx *ctx, struct file *file, struct uio *uio);
 ssize_t vfs_pread(struct ctx *ctx, struct file *file, struct uio *uio, int64_t offset);
 ssize_t vfs_pwrite(struct ctx *ctx, struct file *file, struct uio *uio, int64_t offset);
 int64_t vfs_lseek(struct ctx *ctx, struct file *file, int64_t offset, int whence);
+/**
+ * Take over the flags (RWF_*) of preadv2 or pwritev2. 0; -EOPNOTSUPP (unknown, or not for this file), -EINVAL.
+ */
+int vfs_rw_flags(const struct ctx *ctx, const struct file *file, uint32_t flags, struct uio *uio);
+/**
+ * Move bytes from one file at *in_pos to another at *out_pos, both of which advance, without a buffer of the caller's.
+ * The files are open for it. out_pos is not looked at where `out` has no offset.
+ * @return bytes moved, or an errno
+ */
+ssize_t vfs_sendfile(struct ctx *ctx, struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos, size_t n);
+ssize_t vfs_copy_range(struct ctx *ctx, struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos,
+                       size_t n);
+/** Whether n bytes at pos are a range at all: 0 or -EINVAL. */
+int vfs_check_range(uint64_t pos, size_t n);
+/** fsync and fdatasync: 0, or -EINVAL (it cannot be synchronised). */
+int vfs_sync(struct file *file);
 int vfs_truncate(struct ctx *ctx, struct file *file, int64_t length);
 int vfs_fallocate(struct ctx *ctx, struct file *file, int mode, int64_t offset, int64_t length);
 void vfs_stat(struct ctx *ctx, struct file *file, struct kstat *out);
@@ -105,7 +128,7 @@ struct vfs_mapping {
 	bool demote;      /* see struct mm_map */
 };
 
-/** Whether and how the file may be mapped with prot (1, 2, 4): 0; -EACCES, -EPERM, -ENODEV. */
+/** Whether and how the file may be mapped with prot (1, 2, 4): 0; -EACCES, -EPERM, -ENODEV, -ENOMEM (huge pages). */
 int vfs_map(struct ctx *ctx, struct file *file, unsigned prot, bool shared, struct vfs_mapping *out);
 
 #define MEMFD_NAME_MAX 249
@@ -113,11 +136,14 @@ enum { MEMFD_CLOEXEC = 1, MEMFD_ALLOW_SEALING = 2, MEMFD_HUGETLB = 4, MEMFD_NOEX
 
 /**
  * A new, empty memfd, open for reading and writing. flags: MEMFD_*.
- * 0; -EINVAL (flags, a name longer than MEMFD_NAME_MAX), -ENOSYS, -ENOMEM.
+ * 0; -EINVAL (flags, a name longer than MEMFD_NAME_MAX), -EACCES, -ENODEV (no huge pages of that size), -ENOMEM.
  */
 int memfd_create_file(struct ctx *ctx, const char *name, unsigned flags, struct file **out);
-/** The flags alone, which Linux judges before it reads the name: 0; -EINVAL; -ENOSYS (no huge pages). */
-int memfd_check_flags(unsigned flags);
+/**
+ * The flags alone, which Linux judges before it reads the name; what vm.memfd_noexec adds is or'ed in.
+ * 0; -EINVAL; -EACCES (it may not be executable).
+ */
+int memfd_check_flags(const struct ctx *ctx, unsigned *flags);
 
 /** Validator of a description, its inode and its pages; exact when no call is under way. */
 void file_check(struct ctx *ctx, struct file *file, struct check_report *report);

@@ -2,8 +2,7 @@
 /*
  * Inodes: identity, times, and for files the object that holds their pages.
  *
- * An inode lives as long as a description is open on it: nothing here has a name in a directory. The object is the
- * inode's own; mappings hold references of their own to object and description, so neither goes under their feet.
+ * An inode lives as long as a description is open on it or a name leads to it (tree.c). The object is the inode's own; mappings hold references of their own to object and description, so neither goes under their feet.
  *
  * A process takes numbers for its inodes in batches, so that two that make files at the same time do not write one
  * counter in turns.
@@ -13,7 +12,7 @@
  *
  * Locking: inode->lock for what may change. Its holder may copy from user memory, so it is taken under no map lock.
  * The access time is an atomic word of its own, so that readers of one file do not queue up for it.
- * Linux: fs/inode.c (get_next_ino), fs/stat.c. Not modelled: directories, links, permissions other than shown.
+ * Linux: fs/inode.c (get_next_ino), fs/stat.c.
  */
 #include "vfs/inode.h"
 
@@ -23,9 +22,10 @@
 
 #include "host/kmem.h"
 #include "host/wait.h"
+#include "vfs/names.h"
 
 /* Devices as fstat shows them: 00:01 holds memfds on Linux, sockets have a device of their own. */
-enum { DEV_MEMORY = 1, DEV_SOCKETS = 8 };
+enum { DEV_SOCKETS = 8 };
 enum { INO_BATCH = 64 };
 
 static void inode_destroy(struct ctx *ctx, struct drop *drop)
@@ -33,6 +33,7 @@ static void inode_destroy(struct ctx *ctx, struct drop *drop)
 	struct inode *inode = ref_container(drop, struct inode);
 
 	object_put(ctx, inode->object);
+	tree_inode_fini(ctx, inode);
 	mutex_fini(&inode->lock);
 	origin_clear(&inode->origin);
 	kmem_free(ctx->env, inode, sizeof(*inode));
@@ -85,12 +86,22 @@ void inode_put(struct ctx *ctx, struct inode *inode)
 
 void inode_accessed(struct inode *inode)
 {
+	if (inode->dev != 0 && !node_access_counts(inode))
+		return;
 	__atomic_store_n(&inode->atime_ns, host_realtime_ns(), __ATOMIC_RELAXED);
 }
 
 void inode_modified_locked(struct inode *inode)
 {
-	inode->mtime_ns = inode->ctime_ns = host_realtime_ns();
+	uint64_t now = host_realtime_ns();
+
+	__atomic_store_n(&inode->mtime_ns, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&inode->ctime_ns, now, __ATOMIC_RELAXED);
+}
+
+void inode_changed_locked(struct inode *inode)
+{
+	__atomic_store_n(&inode->ctime_ns, host_realtime_ns(), __ATOMIC_RELAXED);
 }
 
 void inode_stat(struct ctx *ctx, struct inode *inode, struct kstat *out)
@@ -108,8 +119,16 @@ void inode_stat(struct ctx *ctx, struct inode *inode, struct kstat *out)
 		.mtime_ns = inode->mtime_ns,
 		.ctime_ns = inode->ctime_ns,
 	};
+	if (inode->dev != 0) {
+		out->dev = inode->dev;
+		out->rdev = inode->rdev;
+		out->btime_ns = inode->btime_ns;
+		out->size = inode->bytes;
+		out->blocks = node_blocks(inode);
+	}
 	if (inode->object != NULL) {
 		out->size = object_size(inode->object);
+		out->blksize = inode->huge_bytes != 0 ? inode->huge_bytes : PAGE_BYTES;
 		out->blocks = object_pages(ctx, inode->object) * (PAGE_BYTES / S_BLKSIZE);
 	}
 	mutex_unlock(ctx, &inode->lock);

@@ -11,7 +11,7 @@
  * I1  no transfer moves the offset beyond INT64_MAX
  *
  * Locking: pos_lock, outside of the inode's.
- * Linux: fs/read_write.c. Not modelled: holes for SEEK_DATA and SEEK_HOLE; as on file systems without them, all is data.
+ * Linux: fs/read_write.c. Not modelled: RWF_HIPRI, RWF_DSYNC and RWF_SYNC change nothing, for there is no disk.
  */
 #include "vfs/file.h"
 
@@ -38,12 +38,30 @@ static ssize_t transfer_at(struct ctx *ctx, struct file *file, transfer_fn op, s
 	return n;
 }
 
+/* What is made up is asked for under no lock: two who share the description may get the same bytes. */
+static ssize_t transfer_unlocked(struct ctx *ctx, struct file *file, transfer_fn op, struct uio *uio)
+{
+	uint64_t pos;
+	ssize_t n;
+
+	mutex_lock(ctx, &file->pos_lock);
+	pos = file->pos;
+	mutex_unlock(ctx, &file->pos_lock);
+	n = transfer_at(ctx, file, op, uio, &pos);
+	mutex_lock(ctx, &file->pos_lock);
+	file->pos = pos;
+	mutex_unlock(ctx, &file->pos_lock);
+	return n;
+}
+
 static ssize_t transfer(struct ctx *ctx, struct file *file, transfer_fn op, struct uio *uio)
 {
 	ssize_t n;
 
 	if (!file->ops->seekable)
 		return transfer_at(ctx, file, op, uio, NULL);
+	if (file->ops->unlocked)
+		return transfer_unlocked(ctx, file, op, uio);
 	mutex_lock(ctx, &file->pos_lock);
 	n = transfer_at(ctx, file, op, uio, &file->pos);
 	mutex_unlock(ctx, &file->pos_lock);
@@ -58,6 +76,38 @@ ssize_t vfs_read(struct ctx *ctx, struct file *file, struct uio *uio)
 ssize_t vfs_write(struct ctx *ctx, struct file *file, struct uio *uio)
 {
 	return file_writable(file) ? transfer(ctx, file, file->ops->write, uio) : -EBADF;
+}
+
+/* As preadv2(2) numbers them. */
+enum {
+	RW_HIPRI = 1,
+	RW_DSYNC = 2,
+	RW_SYNC = 4,
+	RW_NOWAIT = 8,
+	RW_APPEND = 0x10,
+	RW_NOAPPEND = 0x20,
+	RW_NOSIGNAL = 0x100,
+};
+
+int vfs_rw_flags(const struct ctx *ctx, const struct file *file, uint32_t flags, struct uio *uio)
+{
+	const struct profile *profile = &ctx->env->profile;
+	/* Of the others that Linux knows, none is for a file that is here. */
+	const uint32_t known = RW_HIPRI | RW_DSYNC | RW_SYNC | RW_NOWAIT | RW_APPEND |
+	                       (profile->rw_noappend ? RW_NOAPPEND : 0) | (profile->rw_nosignal ? RW_NOSIGNAL : 0);
+
+	if (flags & RW_APPEND && flags & RW_NOAPPEND && profile->rw_noappend)
+		return -EINVAL;
+	if (flags & ~known || (flags & RW_NOWAIT && file->ops->seekable))
+		return -EOPNOTSUPP;
+	uio->how = (flags & RW_NOWAIT ? UIO_NOWAIT : 0) | (flags & RW_APPEND ? UIO_APPEND : 0) |
+	           (flags & RW_NOAPPEND ? UIO_NOAPPEND : 0) | (flags & RW_NOSIGNAL ? UIO_NOSIGNAL : 0);
+	return 0;
+}
+
+int vfs_sync(struct file *file)
+{
+	return file->ops->seekable ? 0 : -EINVAL;
 }
 
 /* Whether pread and pwrite may be asked at all. */
@@ -102,7 +152,7 @@ static int64_t offset_from(uint64_t base, int64_t offset)
 }
 
 /* Where lseek goes; pos_lock is held. */
-static int64_t seek_target_locked(struct file *file, int64_t offset, int whence)
+static int64_t seek_target_locked(struct ctx *ctx, struct file *file, int64_t offset, int whence)
 {
 	uint64_t size = file->inode->object != NULL ? object_size(file->inode->object) : 0;
 
@@ -116,7 +166,9 @@ static int64_t seek_target_locked(struct file *file, int64_t offset, int whence)
 	default: /* SEEK_DATA, SEEK_HOLE; a negative offset lies beyond every end */
 		if ((uint64_t)offset >= size)
 			return -ENXIO;
-		return whence == SEEK_DATA ? offset : (int64_t)size;
+		if (file->inode->huge_bytes != 0)
+			return whence == SEEK_DATA ? offset : (int64_t)size;
+		return object_seek(ctx, file->inode->object, (uint64_t)offset, whence == SEEK_DATA);
 	}
 }
 
@@ -128,8 +180,10 @@ int64_t vfs_lseek(struct ctx *ctx, struct file *file, int64_t offset, int whence
 		return -EINVAL;
 	if (!file->ops->seekable)
 		return -ESPIPE;
+	if (file->ops->endless && whence > SEEK_CUR)
+		return -EINVAL;
 	mutex_lock(ctx, &file->pos_lock);
-	target = seek_target_locked(file, offset, whence);
+	target = seek_target_locked(ctx, file, offset, whence);
 	if (target >= 0)
 		file->pos = (uint64_t)target;
 	mutex_unlock(ctx, &file->pos_lock);

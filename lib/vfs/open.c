@@ -1,190 +1,270 @@
 // SPDX-License-Identifier: MIT
 /*
- * open(2) of the paths that there are.
+ * open(2): what a path leads to, whether it may be opened so, and the description that comes of it.
  *
- *	/ --- proc --- self  --- fd --- N
- *	             \ <pid> /
+ *	last name absent, O_CREAT       made, unless somebody else is faster: then it is there
+ *	a link, last                    followed; not with O_NOFOLLOW, nor with O_CREAT and O_EXCL
+ *	a regular file of the tree      tmpfs_file_ops: as a memfd (shmfile.c)
+ *	a directory                     dir_file_ops: it is listed, not read
+ *	anything, O_PATH                path_file_ops: it can only be pointed at
+ *	what a magic link leads to      a description of its own of what has no name: opened as it was before
  *
- * N stands for the file behind the caller's descriptor N, as the magic links of Linux do: opening it makes a
- * description of its own, with an offset and an access mode of its own, on the same inode. Each name is looked up in
- * the directory that the walk has reached; a directory is known by its depth alone.
+ * The order of the refusals is Linux's: EEXIST, EISDIR, ENOTDIR, ELOOP, then permissions, then ENXIO. Truncation comes
+ * last, when nothing else can fail.
  *
- * The walk happens first, then the checks on what it found, in Linux's order: EEXIST, EISDIR, ENOTDIR, ELOOP, ENXIO.
- *
- * I1  a walk that ended on a file holds one reference on it; every other one holds none
+ * I1  who makes the file opens it, whatever the mode it gets
+ * I2  a failed open has made no file, but where making it was all that succeeded and memory ran out for the description
  *
  * Locking: none of its own.
- * Linux: fs/namei.c, fs/open.c, fs/proc/fd.c. Not modelled: any other file, so nothing is ever created (ENOENT);
- * opening a directory (ENOENT); O_PATH (EINVAL); a working directory other than /; other processes under /proc.
+ * Linux: fs/open.c (build_open_flags), fs/namei.c (open_last_lookups, do_open, do_tmpfile). Not modelled: fifos and
+ * devices are not opened (ENXIO); leases.
  */
-#include "vfs/fdtable.h"
-
 #include <errno.h>
-#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* Flags that F_GETFL shows again. */
-#define STATUS_FLAGS (FILE_ACCMODE | FILE_APPEND | FILE_NONBLOCK | FILE_DSYNC | FILE_DIRECT | FILE_NOATIME | FILE_SYNC)
+#include "vfs/change.h"
+#include "vfs/shmfile.h"
 
-/* Where a walk has got to; each is the parent of the next. */
-enum place { PLACE_ROOT, PLACE_PROC, PLACE_PID, PLACE_FDS, PLACE_FILE };
+/* Flags that F_GETFL shows again, with those of O_PATH. */
+#define PATH_FLAGS (FILE_PATH | FILE_DIRECTORY | FILE_NOFOLLOW)
+#define NOT_SHOWN  (FILE_CREAT | FILE_EXCL | FILE_NOCTTY | FILE_TRUNC | FILE_CLOEXEC)
+#define MODE_BITS  07777u
 
-struct walk {
-	struct fdtable *table;
-	uint32_t pid;
-	enum place at;
-	struct file *file; /* PLACE_FILE: our reference */
+/* ---- what is opened ---- */
+
+static ssize_t dir_read(struct ctx *ctx, struct file *file, struct uio *uio, uint64_t *pos)
+{
+	(void)ctx;
+	(void)file;
+	(void)uio;
+	(void)pos;
+	return -EISDIR;
+}
+
+static int named_describe(const struct file *file, char *text, size_t size)
+{
+	return dentry_path(file->dentry, text, size);
+}
+
+static const struct file_ops tmpfs_file_ops = {
+	.name = "file",
+	.read = shmfile_read,
+	.write = shmfile_write,
+	.seekable = true,
+	.describe = named_describe,
 };
 
-struct name {
-	const char *text;
-	size_t len;
+const struct file_ops dir_file_ops = {
+	.name = "directory",
+	.read = dir_read,
+	.seekable = true,
+	.endless = true,
+	.describe = named_describe,
 };
 
-static bool name_is(struct name name, const char *text)
-{
-	return strlen(text) == name.len && memcmp(name.text, text, name.len) == 0;
-}
+const struct file_ops path_file_ops = {
+	.name = "path",
+	.describe = named_describe,
+};
 
-/* A number as /proc writes it: decimal, no sign, no leading zero. -1: it is none, or not an int. */
-static int name_number(struct name name)
+/* A description of what dentry names. */
+static int open_dentry(struct ctx *ctx, struct dentry *dentry, uint32_t flags, struct file **out)
 {
-	int64_t n = 0;
+	struct inode *inode = dentry->inode;
+	uint32_t mode = inode_mode(inode);
+	int err;
 
-	if (name.len == 0 || name.len > 10 || (name.len > 1 && name.text[0] == '0'))
-		return -1;
-	for (size_t i = 0; i < name.len; i++) {
-		if (name.text[i] < '0' || name.text[i] > '9')
-			return -1;
-		n = n * 10 + (name.text[i] - '0');
+	inode_get(inode);
+	if (flags & FILE_PATH)
+		err = file_create(ctx, &path_file_ops, inode, flags, out);
+	else if (S_ISDIR(mode))
+		err = file_create(ctx, &dir_file_ops, inode, flags, out);
+	else if (!S_ISREG(mode))
+		err = -ENXIO;
+	else if (inode->gen != NULL)
+		err = gen_file_create(ctx, inode, flags, out);
+	else
+		err = file_create(ctx, dentry->nameless ? dentry->ops : &tmpfs_file_ops, inode, flags, out);
+	if (err < 0) {
+		inode_put(ctx, inode);
+		return err;
 	}
-	return n <= INT_MAX ? (int)n : -1;
-}
-
-/* Whether the directory that the walk is in has the name; a descriptor's file goes into w->file. */
-static bool lookup(struct ctx *ctx, struct walk *w, struct name name)
-{
-	switch (w->at) {
-	case PLACE_ROOT:
-		return name_is(name, "proc");
-	case PLACE_PROC:
-		return name_is(name, "self") || (w->pid != 0 && name_number(name) == (int)w->pid);
-	case PLACE_PID:
-		return name_is(name, "fd");
-	case PLACE_FDS:
-		w->file = fd_get(ctx, w->table, name_number(name));
-		return w->file != NULL;
-	case PLACE_FILE:
-		break;
+	if (!dentry->nameless || flags & FILE_PATH) {
+		dentry_get(dentry);
+		(*out)->dentry = dentry;
 	}
-	return false;
-}
-
-static int step(struct ctx *ctx, struct walk *w, struct name name)
-{
-	if (w->at == PLACE_FILE)
-		return -ENOTDIR;
-	if (name_is(name, "."))
-		return 0;
-	if (name_is(name, "..")) {
-		w->at -= w->at != PLACE_ROOT;
-		return 0;
-	}
-	if (w->at == PLACE_ROOT && name.len > NAME_MAX)
-		return -ENAMETOOLONG;
-	if (!lookup(ctx, w, name))
-		return -ENOENT;
-	w->at++;
 	return 0;
 }
 
-/* Follow the path; the caller puts w->file, also after a failure. */
-static int walk(struct ctx *ctx, struct walk *w, const char *path, uint32_t flags)
+/* ---- how ---- */
+
+int vfs_open_flags(uint32_t *flags)
 {
+	const uint32_t known = FILE_ACCMODE | FILE_CREAT | FILE_EXCL | FILE_NOCTTY | FILE_TRUNC | FILE_APPEND |
+	                       FILE_NONBLOCK | FILE_DSYNC | FILE_ASYNC | FILE_DIRECT | FILE_LARGEFILE | FILE_DIRECTORY |
+	                       FILE_NOFOLLOW | FILE_NOATIME | FILE_CLOEXEC | FILE_SYNC | FILE_PATH | FILE_TMPFILE;
+	uint32_t wanted = *flags & known;
+
+	if (wanted & FILE_PATH)
+		wanted &= PATH_FLAGS | FILE_CLOEXEC;
+	else
+		wanted |= FILE_LARGEFILE;
+	if (wanted & FILE_CREAT && wanted & FILE_DIRECTORY)
+		return -EINVAL;
+	if (wanted & FILE_TMPFILE && (!(wanted & FILE_DIRECTORY) || (wanted & FILE_ACCMODE) == FILE_RDONLY))
+		return -EINVAL;
+	if (wanted & FILE_SYNC)
+		wanted |= FILE_DSYNC;
+	*flags = wanted;
+	return 0;
+}
+
+/* What the access mode needs; truncating is writing. */
+static unsigned access_of(uint32_t flags)
+{
+	static const unsigned needed[] = { MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE };
+
+	if (flags & FILE_PATH)
+		return 0;
+	return needed[flags & FILE_ACCMODE] | (flags & FILE_TRUNC ? MAY_WRITE : 0);
+}
+
+/* Whether the caller may open it so; fresh: it has just made it. */
+static int may_open(struct ctx *ctx, const struct inode *inode, uint32_t flags, bool fresh)
+{
+	uint32_t mode = inode_mode(inode);
+	unsigned access = fresh ? 0 : access_of(flags);
+	int err;
+
+	if (S_ISLNK(mode))
+		return -ELOOP;
+	if (S_ISDIR(mode) && access & MAY_WRITE)
+		return -EISDIR;
+	err = inode_permission(ctx, inode, access);
+	if (err < 0)
+		return err;
+	return flags & FILE_NOATIME && !inode_owned(ctx, inode) ? -EPERM : 0;
+}
+
+/* The last word on what was found. */
+static int open_found(struct ctx *ctx, struct dentry *dentry, uint32_t flags, bool fresh, bool must_be_dir,
+                      struct file **out)
+{
+	const struct inode *inode = dentry->inode;
+	struct file *file;
 	int err = 0;
 
-	path += strspn(path, "/");
-	while (*path != '\0' && err == 0) {
-		struct name name = { path, strcspn(path, "/") };
-		size_t slashes = strspn(path + name.len, "/");
-		bool last = path[name.len + slashes] == '\0';
-
-		/* What ends in a slash is a directory, and open makes none. */
-		if (last && slashes > 0 && flags & FILE_CREAT && w->at != PLACE_FILE && !name_is(name, ".") &&
-		    !name_is(name, ".."))
-			return -EISDIR;
-		err = step(ctx, w, name);
-		path += name.len + slashes;
-		if (err == 0 && last && slashes > 0 && w->at == PLACE_FILE)
-			err = -ENOTDIR;
-	}
+	if (flags & FILE_CREAT && flags & FILE_EXCL && !fresh)
+		return -EEXIST;
+	if (flags & FILE_CREAT && S_ISDIR(inode_mode(inode)))
+		return -EISDIR;
+	if ((must_be_dir || flags & FILE_DIRECTORY) && !S_ISDIR(inode_mode(inode)))
+		return -ENOTDIR;
+	if (!(flags & FILE_PATH))
+		err = may_open(ctx, inode, flags, fresh);
+	if (err == 0)
+		err = open_dentry(ctx, dentry, flags & ~(uint32_t)NOT_SHOWN, &file);
+	if (err < 0)
+		return err;
+	if (flags & FILE_TRUNC && !fresh && inode->object != NULL)
+		err = inode_truncate(ctx, file->inode, 0);
+	if (err < 0)
+		file_put(ctx, file);
+	else
+		*out = file;
 	return err;
 }
 
-/* Whether what the walk found may be opened so. */
-static int may_open(const struct walk *w, uint32_t flags)
-{
-	const uint32_t changing = FILE_CREAT | FILE_TRUNC | FILE_ACCMODE;
+/* ---- where ---- */
 
-	if (flags & FILE_CREAT && flags & FILE_EXCL)
-		return -EEXIST;
-	if (w->at != PLACE_FILE)
-		return flags & changing ? -EISDIR : -ENOENT;
-	if (flags & FILE_DIRECTORY)
-		return -ENOTDIR;
-	if (flags & FILE_NOFOLLOW)
-		return -ELOOP;
-	return S_ISREG(w->file->inode->mode) ? 0 : -ENXIO;
+/* The last component is not there: make it. -EEXIST: now it is there. */
+static int make_last(struct walk *w, uint32_t mode, struct dentry **out)
+{
+	if (w->at->inode->gen != NULL)
+		return -ENOENT;
+	return node_create(w->ctx, w->at, w->last, S_IFREG | (mode & MODE_BITS & ~fs_umask(w->ctx)), 0, NULL, out);
 }
 
-static int reopen(struct ctx *ctx, struct file *old, uint32_t flags, struct file **out)
+/* What the last component of the walk is, or becomes. */
+static int find_or_make(struct walk *w, uint32_t flags, uint32_t mode, struct dentry **out, bool *fresh)
 {
-	struct file *file;
 	int err;
 
-	inode_get(old->inode);
-	err = file_create(ctx, old->ops, old->inode, (flags & STATUS_FLAGS) | FILE_LARGEFILE, &file);
-	if (err < 0) {
-		inode_put(ctx, old->inode);
-		return err;
-	}
-	if (flags & FILE_TRUNC)
-		err = inode_truncate(ctx, file->inode, 0);
-	if (err < 0) {
-		file_put(ctx, file);
-		return err;
-	}
-	*out = file;
-	return 0;
+	if (flags & FILE_CREAT && w->kind == LAST_NAME && w->slash)
+		return -EISDIR;
+	do {
+		*fresh = false;
+		err = walk_find_last(w, out);
+		if (err == -ENOENT && flags & FILE_CREAT && w->kind == LAST_NAME) {
+			err = make_last(w, mode, out);
+			*fresh = err == 0;
+		}
+	} while (err == -EEXIST);
+	return err;
 }
 
-/* What Linux finds wrong before it looks anything up. */
-static int check_open(const char *path, uint32_t flags)
+static int open_walked(struct walk *w, uint32_t flags, uint32_t mode, struct file **out)
 {
-	size_t len = strlen(path);
+	bool follow = !(flags & FILE_NOFOLLOW) && !(flags & FILE_CREAT && flags & FILE_EXCL);
+	bool must_be_dir = w->slash, fresh, jumped;
+	struct dentry *found;
+	int err = find_or_make(w, flags, mode, &found, &fresh);
 
-	if (flags & FILE_PATH || (flags & FILE_CREAT && flags & FILE_DIRECTORY))
-		return -EINVAL;
-	if (len >= PATH_MAX)
-		return -ENAMETOOLONG;
-	return len > 0 ? 0 : -ENOENT;
-}
-
-int vfs_open(struct ctx *ctx, struct fdtable *table, uint32_t pid, const char *path, uint32_t flags, uint32_t mode,
-             struct file **out)
-{
-	struct walk w = { .table = table, .pid = pid };
-	int err = check_open(path, flags);
-
-	(void)mode; /* of a file that is created */
+	while (err == 0 && S_ISLNK(inode_mode(found->inode)) && (follow || must_be_dir)) {
+		err = walk_follow(w, found, &jumped);
+		dentry_put(w->ctx, found);
+		if (err == 0 && jumped)
+			w->kind = LAST_ROOT;
+		must_be_dir |= w->slash;
+		if (err == 0)
+			err = find_or_make(w, flags, mode, &found, &fresh);
+	}
 	if (err < 0)
 		return err;
-	err = walk(ctx, &w, path, flags);
+	err = open_found(w->ctx, found, flags, fresh, must_be_dir, out);
+	dentry_put(w->ctx, found);
+	return err;
+}
+
+/* O_TMPFILE: a file in a directory that does not list it. */
+static int open_tmpfile(struct ctx *ctx, const struct path_at *at, uint32_t flags, uint32_t mode, struct file **out)
+{
+	struct dentry *dir, *dentry;
+	int err = path_lookup(ctx, at, flags & FILE_NOFOLLOW ? AT_NOFOLLOW : 0, &dir);
+
+	if (err < 0)
+		return err;
+	if (!S_ISDIR(inode_mode(dir->inode)))
+		err = -ENOTDIR;
+	else
+		err = inode_permission(ctx, dir->inode, MAY_WRITE | MAY_EXEC);
 	if (err == 0)
-		err = may_open(&w, flags);
+		err = node_create_nameless(ctx, dir, S_IFREG | (mode & MODE_BITS & ~fs_umask(ctx)), &dentry);
+	if (err == 0) {
+		dentry->inode->linkable = !(flags & FILE_EXCL);
+		err = open_dentry(ctx, dentry, flags & ~(uint32_t)NOT_SHOWN, out);
+		dentry_put(ctx, dentry);
+	}
+	dentry_put(ctx, dir);
+	return err;
+}
+
+int vfs_open(struct ctx *ctx, const struct path_at *at, uint32_t flags, uint32_t mode, struct file **out)
+{
+	struct walk w;
+	int err = vfs_open_flags(&flags);
+
+	if (err < 0)
+		return err;
+	if (*at->path == '\0')
+		return -ENOENT;
+	if (flags & FILE_TMPFILE)
+		return open_tmpfile(ctx, at, flags, mode, out);
+	err = walk_begin(&w, ctx, at);
 	if (err == 0)
-		err = reopen(ctx, w.file, flags, out);
-	file_put(ctx, w.file);
+		err = open_walked(&w, flags, mode, out);
+	walk_end(&w);
 	return err;
 }

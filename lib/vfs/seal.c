@@ -11,31 +11,45 @@
  * vfs_map reads that number only to answer early; mm changes it when the mapping is made, and a seal that came in
  * between is met there. That is why `demote` goes along: what mm shall do when it meets one.
  *
+ * F_SEAL_FUTURE_WRITE leaves mappings alone that may write already; one that is made later may not, ever.
+ * F_SEAL_EXEC of a file that may be executed brings all the others that keep it as it is.
+ *
  * I1  seals are only ever added
  * I2  a call that fails has added none
  * I3  a mapping that max_prot lets write a shared file is counted in object->writers
  *
- * Locking: the inode's lock for the seals.
- * Linux: mm/memfd.c, mm/mmap.c (do_mmap). Not modelled yet: F_SEAL_FUTURE_WRITE, F_SEAL_EXEC.
+ * Locking: the inode's lock to add seals; mmap looks at them without, as on Linux.
+ * Linux: mm/memfd.c, mm/mmap.c (do_mmap). Not modelled: before 6.7, a mapping that F_SEAL_FUTURE_WRITE has made
+ * read-only keeps F_SEAL_WRITE away (EBUSY).
  */
 #include "vfs/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-enum { KNOWN_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 enum { READ = 1, WRITE = 2, EXEC = 4 };
+enum { EXEC_BITS = 0111, SEALS_OF_EXEC = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | SEAL_FUTURE_WRITE };
 
-static int add_seals_locked(struct inode *inode, uint32_t seals)
+static uint32_t known_seals(const struct ctx *ctx)
 {
+	return F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
+	       (ctx->env->profile.seal_future_write ? SEAL_FUTURE_WRITE : 0) |
+	       (ctx->env->profile.memfd_noexec ? SEAL_EXEC : 0);
+}
+
+static int add_seals_locked(const struct ctx *ctx, struct inode *inode, uint32_t seals)
+{
+	uint32_t implied = seals & SEAL_EXEC && inode->mode & EXEC_BITS ? SEALS_OF_EXEC : 0;
 	int err = 0;
 
 	if (inode->seals & F_SEAL_SEAL)
 		return -EPERM;
+	if (ctx->env->profile.seal_exec_denies_writers)
+		seals |= implied;
 	if (seals & F_SEAL_WRITE)
 		err = object_deny_writers(inode->object);
 	if (err == 0)
-		inode->seals |= seals;
+		__atomic_fetch_or(&inode->seals, seals | implied, __ATOMIC_RELEASE);
 	return err;
 }
 
@@ -46,36 +60,34 @@ int vfs_add_seals(struct ctx *ctx, struct file *file, uint32_t seals)
 
 	if (!file_writable(file))
 		return -EPERM;
-	if (seals & ~(uint32_t)KNOWN_SEALS || inode->object == NULL)
+	if (seals & ~known_seals(ctx) || inode->object == NULL)
 		return -EINVAL;
 	mutex_lock(ctx, &inode->lock);
-	err = add_seals_locked(inode, seals);
+	err = add_seals_locked(ctx, inode, seals);
 	mutex_unlock(ctx, &inode->lock);
 	return err;
 }
 
 int vfs_get_seals(struct ctx *ctx, struct file *file)
 {
-	struct inode *inode = file->inode;
-	uint32_t seals;
+	const struct inode *inode = file->inode;
 
-	if (inode->object == NULL)
-		return -EINVAL;
-	mutex_lock(ctx, &inode->lock);
-	seals = inode->seals;
-	mutex_unlock(ctx, &inode->lock);
-	return (int)seals;
+	(void)ctx;
+	return inode->object != NULL ? (int)__atomic_load_n(&inode->seals, __ATOMIC_ACQUIRE) : -EINVAL;
 }
 
 /* A shared mapping through a description that may write. */
-static int map_writable(struct ctx *ctx, const struct object *object, unsigned prot, struct vfs_mapping *out)
+static int map_writable(struct ctx *ctx, const struct inode *inode, unsigned prot, struct vfs_mapping *out)
 {
-	bool denied = __atomic_load_n(&object->writers, __ATOMIC_ACQUIRE) < 0;
+	const uint32_t seals = __atomic_load_n(&inode->seals, __ATOMIC_ACQUIRE);
+	bool denied = __atomic_load_n(&inode->object->writers, __ATOMIC_ACQUIRE) < 0 || seals & F_SEAL_WRITE;
 
 	out->demote = ctx->env->profile.write_sealed_map_shared_ro && !(prot & WRITE);
 	if (denied && !out->demote)
 		return -EPERM;
-	if (denied)
+	if (seals & SEAL_FUTURE_WRITE && prot & WRITE)
+		return -EPERM;
+	if (denied || seals & SEAL_FUTURE_WRITE)
 		out->max_prot &= (uint8_t)~WRITE;
 	return 0;
 }
@@ -97,9 +109,11 @@ int vfs_map(struct ctx *ctx, struct file *file, unsigned prot, bool shared, stru
 		.max_prot = READ | WRITE | EXEC,
 	};
 	if (shared && file_writable(file))
-		err = map_writable(ctx, object, prot, out);
+		err = map_writable(ctx, file->inode, prot, out);
 	else if (shared)
 		out->max_prot &= (uint8_t)~WRITE;
+	if (err == 0 && file->inode->huge_bytes != 0)
+		err = -ENOMEM;
 	if (err == 0 && !(file_flags(file) & FILE_NOATIME))
 		inode_accessed(file->inode);
 	return err;

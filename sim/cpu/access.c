@@ -7,6 +7,7 @@
  * I2  the page-table entry has its accessed bit, and for a write its dirty bit, before the TLB can serve the access
  * I3  a load or store that crosses a page has been allowed on both, the first one first, before a store changes a
  *     byte; if a handler ran meanwhile it starts again, as the instruction would
+ * I4  whoever misses looks for signals first: so a kick, which empties the TLB, makes the task look at its next access
  *
  * Copies go page by page and touch user memory only within one hazard; what they copy to or from is the
  * program's own memory.
@@ -83,6 +84,7 @@ static struct tlb *cpu_in_use(struct ksim_cpu *cpu, ksim_addr addr)
 void *cpu_translate(struct tlb *tlb, ksim_addr addr, unsigned size, enum access access)
 {
 	struct task *task = tlb->task;
+	bool attended = false; /* what waits now is blocked, or has come since, and is for the next time */
 	struct fault fault;
 	void *host;
 
@@ -95,10 +97,15 @@ void *cpu_translate(struct tlb *tlb, ksim_addr addr, unsigned size, enum access 
 			set_hazard(tlb, addr);
 			host = walk(tlb, addr, access);
 			/* After the fill: a kick that this misses finds the tag and clears it. */
-			if (likely(host != NULL && !task_dying(task)))
+			if (likely(host != NULL && (!task_attends(task) || (attended && !task_dying(task)))))
 				return host;
 		}
 		clear_hazard(tlb);
+		if (task_attends(task) && !attended) {
+			attended = true;
+			tlb->handled += signals_deliver(task, NULL) != SIGNALS_NO_HANDLER;
+			continue;
+		}
 		if (task_dying(task))
 			acting_die();
 		task->ctx.call = "memory access";

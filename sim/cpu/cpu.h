@@ -59,6 +59,6 @@ bool tlb_fill(struct tlb *tlb, ksim_addr addr, const pte_t *entry, pte_t pte, en
  * @param call     calls a function of the kernel's for this thread; NULL: the thread may do so itself
  */
 void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access, void *context,
-                   void (*call)(void (*fn)(void *arg), void *arg));
+                   kernel_call call);
 
 #endif

@@ -10,7 +10,7 @@
  *
  * Locking: none: each region is copied out together with its frames, and then written, while nobody else writes to the
  * stream.
- * Linux: fs/proc/task_mmu.c, fs/seq_file.c. Not modelled: [heap], [stack] and names of anonymous memory.
+ * Linux: fs/proc/task_mmu.c, fs/seq_file.c. Not modelled: [stack] and names of anonymous memory.
  */
 #include "lab/frames.h"
 

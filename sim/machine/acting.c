@@ -17,6 +17,7 @@
  * I2  the entry that claimed a task (owns) leaves it; entries of the same process above it only borrow it
  * I3  the thread counts as acting in a machine exactly while it has an entry of one of its processes that counts
  * I4  actor->task is the top entry's, NULL if there is none
+ * I5  the mark in the host's mask is, while an entry is on top, its own or the one that it found; see mask.c
  */
 #include "machine/machine.h"
 
@@ -33,6 +34,7 @@ struct entry {
 	struct task *task;
 	struct ksim_cpu *outer; /* ksim_cpu_self below this entry */
 	sigjmp_buf *run;        /* where a death unwinds to; NULL: not here */
+	struct mask_mark found; /* when it was pushed */
 	bool owns;
 	bool counts; /* this entry is what makes the thread count as acting */
 };
@@ -45,6 +47,7 @@ struct actor {
 	unsigned depth, capacity;
 	unsigned unwound_to; /* a death is on its way to the run below; the entries from here on are to be left */
 	enum task_actor kind;
+	struct mask_marks marks;
 	struct {
 		const struct ksim_process *process;
 		uint64_t number;
@@ -90,6 +93,7 @@ static __attribute__((noinline, cold)) struct actor *actor_grow(void)
 		if (actor == NULL)
 			return NULL;
 		actor->kind = TASK_ACTOR_PROGRAM;
+		mask_marks_init(&actor->marks);
 		pthread_once(&actor_once, make_key);
 		pthread_setspecific(actor_key, actor);
 		self = actor;
@@ -189,6 +193,7 @@ static void push(struct actor *actor)
 	struct entry *entry = &actor->stack[actor->depth++];
 
 	entry->outer = ksim_cpu_self;
+	entry->found = (struct mask_mark){ actor->marks.now, entry->task->blocked };
 	ksim_cpu_self = entry->task->cpu;
 	actor->task = entry->task;
 #ifndef __x86_64__
@@ -221,15 +226,29 @@ static int enter(struct ksim_process *p, sigjmp_buf *run)
 	return 0;
 }
 
+/* The mark of the topmost entry goes with it; a jump may have brought another meanwhile. */
+static struct entry *leave_mask(struct entry *entry)
+{
+	struct task *outer = self->depth > 1 ? entry[-1].task : NULL;
+
+	if (likely(self->marks.now == entry->found.mark))
+		return entry;
+	mask_read(entry->task);
+	if (outer != entry->task)
+		mask_unwind(&self->marks, entry->found.mark, outer);
+	return entry;
+}
+
 /* Leave all entries down to a depth. */
 static void leave_to(unsigned depth)
 {
 	while (self->depth > depth) {
-		const struct entry *entry = &self->stack[--self->depth];
+		const struct entry *entry = leave_mask(&self->stack[self->depth - 1]);
 		/* task_leave may free the process's TLBs, but the process itself lives until its machine ends. */
 		struct env *env = &entry->process->machine->kernel->env;
 		bool counts = entry->counts;
 
+		self->depth--;
 		ksim_cpu_self = entry->outer;
 		self->task = self->depth > 0 ? entry[-1].task : NULL;
 		if (entry->owns)
@@ -237,6 +256,22 @@ static void leave_to(unsigned depth)
 		if (counts)
 			wait_acting_end(env);
 	}
+}
+
+struct mask_marks *acting_marks(const struct task *task, const struct mask_mark **found)
+{
+	if (unlikely(self->task != task || self->depth == 0))
+		return NULL;
+	*found = &top()->found;
+	return &self->marks;
+}
+
+void acting_inherit(struct task *task)
+{
+	struct task *maker = self->task;
+
+	task_renew(task,
+	           maker != NULL && maker->process == task->process ? signal_mask(maker) : task->process->first_mask);
 }
 
 static void enter_or_abort(struct ksim_process *p)

@@ -117,7 +117,7 @@ int ksim_fd_copy(struct ksim_process *from, int fd, struct ksim_process *to)
 	if (err == 0)
 		err = party_begin(&target, to, "fd_copy");
 	if (err == 0) {
-		file = fd_get(&source.ctx, source.files, fd);
+		file = fd_get_any(&source.ctx, source.files, fd);
 		err = file != NULL ? party_reserve(&target, false) : -EBADF;
 	}
 	if (err == 0)

@@ -103,6 +103,8 @@ static int fill_defaults(struct ksim_config *c)
 		return -EINVAL;
 	if ((c->transparent_huge != 0 && c->transparent_huge != KSIM_NONE) || c->memfd_noexec > 2)
 		return -EINVAL;
+	if (c->memfd_ops != NULL && !object_ops_complete(c->memfd_ops))
+		return -EINVAL;
 	if (c->huge_pages > c->ram_bytes / HUGE_BYTES)
 		return -EINVAL;
 	return fill_access(c);
@@ -258,6 +260,7 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 			.transparent_huge = config->transparent_huge != KSIM_NONE,
 			.nr_hugepages = config->huge_pages,
 		},
+		.memfd_ops = config->memfd_ops,
 	};
 	struct ksim_machine *m = calloc(1, sizeof(*m));
 	struct env_hooks hooks = { .say = config->report, .say_arg = config->report_arg, .machine = m };
@@ -268,6 +271,7 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 	m->config = *config;
 	m->parts = parts;
 	pthread_mutex_init(&m->lock, NULL);
+	crew_init(&m->crew);
 	err = kernel_create(&kernel_config, &hooks, &m->kernel);
 	if (err < 0)
 		goto undo_alloc;
@@ -279,6 +283,8 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 		.task_joined = parts->cpu.task_joined,
 		.task_gone = parts->cpu.task_gone,
 		.task_kicked = task_kicked,
+		.mask_read = mask_read,
+		.mask_written = mask_written,
 	};
 	if (config->access == KSIM_ACCESS_NATIVE) {
 		err = parts->native.boot(m);
@@ -303,6 +309,7 @@ undo_kernel:
 	kernel_stop(m->kernel);
 	kernel_destroy(m->kernel);
 undo_alloc:
+	crew_fini(&m->crew);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 fail:
@@ -393,6 +400,7 @@ int ksim_halt(struct ksim_machine *m)
 		return -1;
 	}
 	end_all(&ctx, m->kernel);
+	crew_fini(&m->crew);
 	posix_halt(m);
 	kernel_stop(m->kernel);
 	if (m->native != NULL)

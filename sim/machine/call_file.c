@@ -26,6 +26,7 @@ _Static_assert(AT(struct stat, st_dev, 0) && AT(struct stat, st_ino, 8) && AT(st
                        AT(struct stat, st_blksize, 56) && AT(struct stat, st_blocks, 64) &&
                        AT(struct stat, st_atim, 72) && AT(struct stat, st_mtim, 88) && AT(struct stat, st_ctim, 104),
                "libc's struct stat is the kernel's");
+_Static_assert(sizeof(struct iovec) == 16 && AT(struct iovec, iov_len, 8), "libc's struct iovec is the kernel's");
 _Static_assert(sizeof(struct rlimit) == 16 && AT(struct rlimit, rlim_max, 8), "libc's struct rlimit is the kernel's");
 #undef AT
 
@@ -34,39 +35,15 @@ static ssize_t transfer(enum syscall_call call, int fd, const void *buf, size_t 
 	return machine_result(machine_call(call, call_int(fd), call_ptr(buf), n, (uint64_t)offset, 0, 0));
 }
 
+static ssize_t row(enum syscall_call call, int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	return machine_result(
+		machine_call(call, call_int(fd), call_ptr(iov), call_int(n), (uint64_t)offset, 0, call_int(flags)));
+}
+
 int ksim_memfd_create(const char *name, unsigned int flags)
 {
 	return machine_call_int(CALL_memfd_create, call_ptr(name), flags, 0, 0);
-}
-
-/* Whether open's mode argument is there. */
-static bool has_mode(int flags)
-{
-	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
-}
-
-int ksim_open(const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	va_list rest;
-
-	va_start(rest, flags);
-	if (has_mode(flags))
-		mode = va_arg(rest, mode_t);
-	va_end(rest);
-	return machine_call_int(CALL_open, call_ptr(path), call_int(flags), mode, 0);
-}
-
-int ksim_openat(int dirfd, const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	va_list rest;
-
-	va_start(rest, flags);
-	if (has_mode(flags))
-		mode = va_arg(rest, mode_t);
-	va_end(rest);
-	return machine_call_int(CALL_openat, call_int(dirfd), call_ptr(path), call_int(flags), mode);
 }
 
 int ksim_close(int fd)
@@ -107,6 +84,58 @@ int ksim_fstat(int fd, struct stat *st)
 int ksim_ftruncate(int fd, off_t length)
 {
 	return machine_call_int(CALL_ftruncate, call_int(fd), (uint64_t)length, 0, 0);
+}
+
+ssize_t ksim_readv(int fd, const struct iovec *iov, int n)
+{
+	return row(CALL_readv, fd, iov, n, 0, 0);
+}
+
+ssize_t ksim_writev(int fd, const struct iovec *iov, int n)
+{
+	return row(CALL_writev, fd, iov, n, 0, 0);
+}
+
+ssize_t ksim_preadv(int fd, const struct iovec *iov, int n, off_t offset)
+{
+	return row(CALL_preadv, fd, iov, n, offset, 0);
+}
+
+ssize_t ksim_pwritev(int fd, const struct iovec *iov, int n, off_t offset)
+{
+	return row(CALL_pwritev, fd, iov, n, offset, 0);
+}
+
+ssize_t ksim_preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	return row(CALL_preadv2, fd, iov, n, offset, flags);
+}
+
+ssize_t ksim_pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	return row(CALL_pwritev2, fd, iov, n, offset, flags);
+}
+
+ssize_t ksim_copy_file_range(int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t n, unsigned flags)
+{
+	return machine_result(machine_call(CALL_copy_file_range, call_int(fd_in), call_ptr(off_in), call_int(fd_out),
+	                                   call_ptr(off_out), n, flags));
+}
+
+ssize_t ksim_sendfile(int fd_out, int fd_in, off_t *offset, size_t n)
+{
+	return machine_result(
+		machine_call(CALL_sendfile, call_int(fd_out), call_int(fd_in), call_ptr(offset), n, 0, 0));
+}
+
+int ksim_fsync(int fd)
+{
+	return machine_call_int(CALL_fsync, call_int(fd), 0, 0, 0);
+}
+
+int ksim_fdatasync(int fd)
+{
+	return machine_call_int(CALL_fdatasync, call_int(fd), 0, 0, 0);
 }
 
 int ksim_fallocate(int fd, int mode, off_t offset, off_t len)
@@ -154,19 +183,14 @@ int ksim_fcntl(int fd, int cmd, ...)
 	return machine_call_int(CALL_fcntl, call_int(fd), call_int(cmd), arg, 0);
 }
 
-int ksim_unlink(const char *path)
-{
-	return machine_call_int(CALL_unlink, call_ptr(path), 0, 0, 0);
-}
-
-int ksim_unlinkat(int dirfd, const char *path, int flags)
-{
-	return machine_call_int(CALL_unlinkat, call_int(dirfd), call_ptr(path), call_int(flags), 0);
-}
-
 int ksim_getrlimit(int resource, struct rlimit *limit)
 {
 	return machine_call_int(CALL_getrlimit, call_int(resource), call_ptr(limit), 0, 0);
+}
+
+int ksim_prlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old)
+{
+	return machine_call_int(CALL_prlimit64, call_int(pid), call_int(resource), call_ptr(limit), call_ptr(old));
 }
 
 int ksim_setrlimit(int resource, const struct rlimit *limit)

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The libc-shaped calls on processes and signals; contracts in <ksim/process.h>.
- *
- * A struct sigaction of libc is not the kernel's: its mask has 1024 bits, and the members are in another order. The
- * calls convert; a handler is the program's own function, which the CPU will call.
+ * The libc-shaped calls on processes; contracts in <ksim/process.h>.
  *
  * I1  ksim_exit does not return: its process is dying when the call comes back, whoever decided its end
  */
 #include "machine/machine.h"
 
-#include <signal.h>
-#include <string.h>
-
-#include "syscall/abi.h"
+#include <errno.h>
 
 pid_t ksim_getpid(void)
 {
@@ -49,6 +43,83 @@ gid_t ksim_getegid(void)
 	return (gid_t)machine_call(CALL_getegid, 0, 0, 0, 0, 0, 0);
 }
 
+/* ---- users and groups ---- */
+
+int ksim_getresuid(uid_t *real, uid_t *effective, uid_t *saved)
+{
+	return machine_call_int(CALL_getresuid, call_ptr(real), call_ptr(effective), call_ptr(saved), 0);
+}
+
+int ksim_getresgid(gid_t *real, gid_t *effective, gid_t *saved)
+{
+	return machine_call_int(CALL_getresgid, call_ptr(real), call_ptr(effective), call_ptr(saved), 0);
+}
+
+int ksim_setuid(uid_t uid)
+{
+	return machine_call_int(CALL_setuid, uid, 0, 0, 0);
+}
+
+int ksim_setgid(gid_t gid)
+{
+	return machine_call_int(CALL_setgid, gid, 0, 0, 0);
+}
+
+int ksim_setreuid(uid_t real, uid_t effective)
+{
+	return machine_call_int(CALL_setreuid, real, effective, 0, 0);
+}
+
+int ksim_setregid(gid_t real, gid_t effective)
+{
+	return machine_call_int(CALL_setregid, real, effective, 0, 0);
+}
+
+int ksim_setresuid(uid_t real, uid_t effective, uid_t saved)
+{
+	return machine_call_int(CALL_setresuid, real, effective, saved, 0);
+}
+
+int ksim_setresgid(gid_t real, gid_t effective, gid_t saved)
+{
+	return machine_call_int(CALL_setresgid, real, effective, saved, 0);
+}
+
+/* libc's refuse -1, which would mean that nothing is to be changed. */
+int ksim_seteuid(uid_t effective)
+{
+	return effective == CREDS_KEEP ? (int)machine_result(-EINVAL)
+	                               : ksim_setresuid(CREDS_KEEP, effective, CREDS_KEEP);
+}
+
+int ksim_setegid(gid_t effective)
+{
+	return effective == CREDS_KEEP ? (int)machine_result(-EINVAL)
+	                               : ksim_setresgid(CREDS_KEEP, effective, CREDS_KEEP);
+}
+
+int ksim_setfsuid(uid_t uid)
+{
+	return (int)machine_call(CALL_setfsuid, uid, 0, 0, 0, 0, 0);
+}
+
+int ksim_setfsgid(gid_t gid)
+{
+	return (int)machine_call(CALL_setfsgid, gid, 0, 0, 0, 0, 0);
+}
+
+int ksim_getgroups(int size, gid_t groups[])
+{
+	return machine_call_int(CALL_getgroups, call_int(size), call_ptr(groups), 0, 0);
+}
+
+int ksim_setgroups(size_t size, const gid_t groups[])
+{
+	return machine_call_int(CALL_setgroups, size, call_ptr(groups), 0, 0);
+}
+
+/* ---- the end, and children ---- */
+
 void ksim_exit(int code)
 {
 	machine_call(CALL_exit_group, call_int(code), 0, 0, 0, 0, 0);
@@ -65,49 +136,25 @@ pid_t ksim_waitpid(pid_t pid, int *status, int options)
 	return machine_call_int(CALL_wait4, call_int(pid), call_ptr(status), call_int(options), 0);
 }
 
-/* ---- signal actions ---- */
-
-static struct abi_sigaction to_kernel(const struct sigaction *host)
+int ksim_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
-	struct abi_sigaction action = {
-		.handler = (uint64_t)(uintptr_t)host->sa_sigaction, /* which shares its place with sa_handler */
-		.flags = (uint32_t)host->sa_flags,
-	};
-
-	memcpy(&action.mask, &host->sa_mask, sizeof(action.mask));
-	return action;
+	return (int)machine_result(machine_call(CALL_waitid, call_int((int)type), call_int((int)id), call_ptr(info),
+	                                        call_int(options), 0, 0));
 }
 
-static struct sigaction from_kernel(const struct abi_sigaction *action)
-{
-	struct sigaction host;
+/* ---- groups of processes ---- */
 
-	memset(&host, 0, sizeof(host));
-	host.sa_sigaction = (void (*)(int, siginfo_t *, void *))(uintptr_t)action->handler;
-	host.sa_flags = (int)(uint32_t)action->flags;
-	memcpy(&host.sa_mask, &action->mask, sizeof(action->mask));
-	return host;
+pid_t ksim_getpgrp(void)
+{
+	return ksim_getpgid(0);
 }
 
-int ksim_sigaction(int signo, const struct sigaction *act, struct sigaction *old)
+pid_t ksim_getpgid(pid_t pid)
 {
-	struct task *task = acting_task_for("ksim_sigaction");
-	struct abi_sigaction fresh, was;
-	struct sigaction host;
-	long err = 0;
+	return machine_call_int(CALL_getpgid, call_int(pid), 0, 0, 0);
+}
 
-	if (act != NULL)
-		err = copy_in(&task->ctx, &host, uptr_from(act), sizeof(host));
-	if (err == 0) {
-		if (act != NULL)
-			fresh = to_kernel(&host);
-		err = machine_call(CALL_rt_sigaction, call_int(signo), call_ptr(act != NULL ? &fresh : NULL),
-		                   call_ptr(&was), sizeof(fresh.mask), 0, 0);
-	}
-	if (err == 0 && old != NULL) {
-		host = from_kernel(&was);
-		err = copy_out(&task->ctx, uptr_from(old), &host, sizeof(host));
-	}
-	ctx_drain(&task->ctx);
-	return (int)machine_result(err);
+int ksim_setpgid(pid_t pid, pid_t group)
+{
+	return machine_call_int(CALL_setpgid, call_int(pid), call_int(group), 0, 0);
 }

@@ -10,6 +10,8 @@
 
 #include "ksim/cpu.h"
 #include "ksim/process.h"
+#include "machine/mask.h"
+#include "machine/crew.h"
 #include "syscall/syscall.h"
 
 /** What the folders above machine do for it; all must be set. */
@@ -60,6 +62,7 @@ struct ksim_machine {
 	struct ksim_config config;         /* c  with defaults filled in */
 	const struct machine_parts *parts; /* c */
 	pthread_mutex_t lock;              /* threads of processes; taken under no other lock */
+	struct crew crew;                  /* the host threads that they run on */
 	void *lab;                         /* of lab */
 	void *native;                      /* of native; NULL: access is soft */
 	unsigned guests;                   /* g  threads of the program's that act for their life: see threads.c */
@@ -75,7 +78,7 @@ struct machine_thread {
 	void *arg;
 	int result;   /* of fn; -1 if it was ended */
 	bool is_main; /* fn is the process's main */
-	pthread_t thread;
+	struct crew_job job;
 };
 
 struct ksim_process {
@@ -87,20 +90,11 @@ struct ksim_process {
 	void *cpu;                           /* of cpu: its TLBs */
 	void *native;                        /* of native: its window; NULL: it has none */
 	bool (*adopt)(void);                 /* c  of posix: who acts as nobody becomes a thread of it; NULL: no one */
+	bool mirrors;                        /* c  of posix: the host's mask is as its threads have it */
 	void (*died)(struct ksim_process *); /* c  of posix: it has ended, with nowhere to unwind to; NULL: abort */
 	void *policy;                        /* of lab: which of its calls are refused */
 	void *trace;                         /* of lab: where its calls are written to */
 };
-
-/**
- * The signal that is blocked in the host thread's mask where a process blocks this one. A process with a window must never
- * block the host's SIGSEGV: its next access to a page that is not shown would end the program. Stand-ins keep what
- * sigsetjmp and siglongjmp do to the mask.
- */
-static inline int machine_stand_in(int signo)
-{
-	return signo == SIGSEGV ? SIGRTMAX - 3 : signo == SIGBUS ? SIGRTMAX - 2 : signo;
-}
 
 /** Where a user address of a process is among the program's own; 0: nowhere. */
 static inline uintptr_t window_address(const struct user_window *window, ksim_addr addr)
@@ -138,6 +132,27 @@ struct task *acting_task_for(const char *call);
  * neither, prints how the process ended and aborts. Does not return.
  */
 __attribute__((noreturn)) void acting_die(void);
+/**
+ * The marks of the masks of this thread, if it acts as task, and what the topmost entry found when it was made; else NULL.
+ */
+struct mask_marks *acting_marks(const struct task *task, const struct mask_mark **found);
+/** A thread begins as a task that was entered for it: with the mask of the thread that makes it. */
+void acting_inherit(struct task *task);
+
+/** Calls a function of the kernel's for this thread; NULL: the thread may do so itself. */
+typedef void (*kernel_call)(void (*fn)(void *arg), void *arg);
+
+enum signals_outcome { SIGNALS_NO_HANDLER, SIGNALS_RESTART, SIGNALS_INTERRUPT };
+
+/**
+ * Handle what waits for the task that this thread acts as; does not return if its process ends of it.
+ * @return what was done about the first
+ */
+enum signals_outcome signals_deliver(struct task *task, kernel_call call);
+/** Call a handler with the mask it wants, and those that then are to run before it. context: its third argument */
+void signals_handle(struct task *task, const struct sigact *action, const struct signal_info *info, void *context,
+                    kernel_call call);
+
 /** How a process stands, in the public struct. */
 void end_export(const struct process *process, struct ksim_end *out);
 

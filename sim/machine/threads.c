@@ -42,6 +42,9 @@ struct ksim_process *ksim_process_fork(struct ksim_process *parent, const char *
 	kernel_ctx(parent->machine->kernel, &ctx, "process_fork");
 	err = process_fork(&ctx, parent->kernel, name, true, &process);
 	ctx_drain(&ctx);
+	/* Nobody has entered it yet. */
+	if (err == 0 && ksim_self() == parent)
+		process->first_mask = signal_mask(acting_task());
 	if (err < 0) {
 		errno = -err;
 		return NULL;
@@ -81,9 +84,9 @@ struct ksim_machine *ksim_process_machine(const struct ksim_process *p)
 
 /* ---- threads ---- */
 
-static void *thread_main(void *arg)
+static void thread_main(struct crew_job *job)
 {
-	struct machine_thread *t = arg;
+	struct machine_thread *t = container_of(job, struct machine_thread, job);
 	struct ksim_process *p = t->process;
 	bool returned = acting_call(p, t->task, TASK_ACTOR_OURS, t->fn, t->arg, &t->result);
 
@@ -92,7 +95,6 @@ static void *thread_main(void *arg)
 	else if (t->is_main)
 		ksim_process_end(p, t->result);
 	acting_leave();
-	return NULL;
 }
 
 /* Make a thread of an entered task; gives the task back when the host has none. */
@@ -100,13 +102,13 @@ static int thread_create(struct ksim_process *p, struct task *task, bool is_main
 {
 	struct env *env = &p->machine->kernel->env;
 	struct machine_thread *t = calloc(1, sizeof(*t));
-	int err = ENOMEM;
+	int err = -ENOMEM;
 
 	if (t != NULL) {
 		*t = (struct machine_thread){ .process = p, .task = task, .fn = fn, .arg = arg, .is_main = is_main };
 		wait_acting_begin(env);
 		pthread_mutex_lock(&p->machine->lock);
-		err = pthread_create(&t->thread, NULL, thread_main, t);
+		err = crew_start(&p->machine->crew, &t->job, thread_main);
 		if (err == 0)
 			LIST_INSERT_HEAD(&p->threads, t, link);
 		pthread_mutex_unlock(&p->machine->lock);
@@ -117,7 +119,7 @@ static int thread_create(struct ksim_process *p, struct task *task, bool is_main
 			wait_acting_end(env);
 		free(t);
 	}
-	return -err;
+	return err;
 }
 
 int ksim_start(struct ksim_process *p, int (*fn)(void *), void *arg)
@@ -127,8 +129,10 @@ int ksim_start(struct ksim_process *p, int (*fn)(void *), void *arg)
 
 	if (!__atomic_exchange_n(&p->started, true, __ATOMIC_RELAXED)) {
 		err = acting_claim(p, TASK_ACTOR_OURS, &task);
-		if (err == 0)
+		if (err == 0) {
+			task_renew(task, p->kernel->first_mask);
 			err = thread_create(p, task, true, fn, arg);
+		}
 		if (err < 0)
 			__atomic_store_n(&p->started, false, __ATOMIC_RELAXED);
 	}
@@ -145,6 +149,7 @@ pid_t ksim_task_start(struct ksim_process *p, int (*fn)(void *), void *arg)
 
 	if (err == 0) {
 		tid = (pid_t)task->tid;
+		acting_inherit(task);
 		err = thread_create(p, task, false, fn, arg);
 	}
 	if (err < 0)
@@ -175,7 +180,7 @@ int ksim_task_join(struct ksim_process *p, pid_t tid, int *result)
 		errno = EINVAL;
 		return -1;
 	}
-	pthread_join(t->thread, NULL);
+	crew_wait(&t->job);
 	if (result != NULL)
 		*result = t->result;
 	free(t);
@@ -187,7 +192,7 @@ void threads_join(struct ksim_process *p)
 	struct machine_thread *t;
 
 	while ((t = take_thread(p, 0)) != NULL) {
-		pthread_join(t->thread, NULL);
+		crew_wait(&t->job);
 		free(t);
 	}
 }
@@ -245,10 +250,12 @@ int ksim_join(struct ksim_process *p, struct ksim_end *end)
 	int err;
 
 	if (task != NULL && task->process->kernel == kernel) {
-		task->ctx.call = "join";
-		err = process_join(&task->ctx, p->kernel, &how);
-		if (task_dying(task))
-			acting_die();
+		do {
+			task->ctx.call = "join";
+			err = process_join(&task->ctx, p->kernel, &how);
+			if (task_attends(task))
+				signals_deliver(task, NULL);
+		} while (err == -EINTR);
 	} else {
 		kernel_ctx(kernel, &ctx, "join");
 		waiter_init(&waiter, ctx.owner);

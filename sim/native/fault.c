@@ -111,14 +111,19 @@ ON_ALTERNATE_STACK static void pass_on(int signo, siginfo_t *info, void *context
 
 /* ---- what is ours ---- */
 
-static void deliver(struct task *task, const struct fault *fault, enum access access, ucontext_t *context)
+/* The mask that the program had, some of which a sanitizer may have taken while this handler runs. */
+static void restore_mask(const ucontext_t *context)
 {
 	sigset_t before;
 
-	/* The mask that the program had, some of which a sanitizer may have taken while this handler runs. */
 	sigemptyset(&before);
 	memcpy(&before, &context->uc_sigmask, 8);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void deliver(struct task *task, const struct fault *fault, enum access access, ucontext_t *context)
+{
+	restore_mask(context);
 	fault_deliver(tlb_of(task->cpu), fault, 0, access, context, server_call);
 }
 
@@ -175,8 +180,10 @@ static bool resolve(void *arg, siginfo_t *info, void *context)
 	if (q.err < 0)
 		deliver(task, &q.fault, q.access, context);
 	/* A kick that did not find these pages shown has come before they were. */
-	if (task_dying(task))
-		acting_die();
+	if (task_attends(task)) {
+		restore_mask(context);
+		signals_deliver(task, server_call);
+	}
 	return true;
 }
 

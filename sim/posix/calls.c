@@ -43,6 +43,57 @@ ssize_t ksim_posix_pwrite(int fd, const void *buf, size_t n, off_t offset)
 	return posix_acts() ? ksim_pwrite(fd, buf, n, offset) : pwrite(fd, buf, n, offset);
 }
 
+ssize_t ksim_posix_readv(int fd, const struct iovec *iov, int n)
+{
+	return posix_acts() ? ksim_readv(fd, iov, n) : readv(fd, iov, n);
+}
+
+ssize_t ksim_posix_writev(int fd, const struct iovec *iov, int n)
+{
+	return posix_acts() ? ksim_writev(fd, iov, n) : writev(fd, iov, n);
+}
+
+ssize_t ksim_posix_preadv(int fd, const struct iovec *iov, int n, off_t offset)
+{
+	return posix_acts() ? ksim_preadv(fd, iov, n, offset) : preadv(fd, iov, n, offset);
+}
+
+ssize_t ksim_posix_pwritev(int fd, const struct iovec *iov, int n, off_t offset)
+{
+	return posix_acts() ? ksim_pwritev(fd, iov, n, offset) : pwritev(fd, iov, n, offset);
+}
+
+ssize_t ksim_posix_preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	return posix_acts() ? ksim_preadv2(fd, iov, n, offset, flags) : preadv2(fd, iov, n, offset, flags);
+}
+
+ssize_t ksim_posix_pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	return posix_acts() ? ksim_pwritev2(fd, iov, n, offset, flags) : pwritev2(fd, iov, n, offset, flags);
+}
+
+ssize_t ksim_posix_copy_file_range(int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t n, unsigned flags)
+{
+	return posix_acts() ? ksim_copy_file_range(fd_in, off_in, fd_out, off_out, n, flags)
+	                    : copy_file_range(fd_in, off_in, fd_out, off_out, n, flags);
+}
+
+ssize_t ksim_posix_sendfile(int fd_out, int fd_in, off_t *offset, size_t n)
+{
+	return posix_acts() ? ksim_sendfile(fd_out, fd_in, offset, n) : sendfile(fd_out, fd_in, offset, n);
+}
+
+int ksim_posix_fsync(int fd)
+{
+	return posix_acts() ? ksim_fsync(fd) : fsync(fd);
+}
+
+int ksim_posix_fdatasync(int fd)
+{
+	return posix_acts() ? ksim_fdatasync(fd) : fdatasync(fd);
+}
+
 off_t ksim_posix_lseek(int fd, off_t offset, int whence)
 {
 	return posix_acts() ? ksim_lseek(fd, offset, whence) : lseek(fd, offset, whence);
@@ -107,51 +158,6 @@ int ksim_posix_fcntl(int fd, int cmd, ...)
 
 /* ---- names ---- */
 
-/* Whether open's mode argument is there. */
-static bool has_mode(int flags)
-{
-	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
-}
-
-int ksim_posix_open(const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	va_list rest;
-
-	va_start(rest, flags);
-	if (has_mode(flags))
-		mode = va_arg(rest, mode_t);
-	va_end(rest);
-	return posix_acts() ? ksim_open(path, flags, mode) : open(path, flags, mode);
-}
-
-int ksim_posix_openat(int dirfd, const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	va_list rest;
-
-	va_start(rest, flags);
-	if (has_mode(flags))
-		mode = va_arg(rest, mode_t);
-	va_end(rest);
-	return posix_acts() ? ksim_openat(dirfd, path, flags, mode) : openat(dirfd, path, flags, mode);
-}
-
-int ksim_posix_creat(const char *path, mode_t mode)
-{
-	return posix_acts() ? ksim_open(path, O_CREAT | O_WRONLY | O_TRUNC, mode) : creat(path, mode);
-}
-
-int ksim_posix_unlink(const char *path)
-{
-	return posix_acts() ? ksim_unlink(path) : unlink(path);
-}
-
-int ksim_posix_unlinkat(int dirfd, const char *path, int flags)
-{
-	return posix_acts() ? ksim_unlinkat(dirfd, path, flags) : unlinkat(dirfd, path, flags);
-}
-
 int ksim_posix_memfd_create(const char *name, unsigned int flags)
 {
 	return posix_acts() ? ksim_memfd_create(name, flags) : memfd_create(name, flags);
@@ -165,18 +171,22 @@ static ksim_addr address_of(const void *pointer)
 	return ksim_addr_of(pointer) & ~USER_POINTER_BIT;
 }
 
-void *ksim_posix_mmap(void *hint, size_t length, int prot, int flags, int fd, off_t offset)
+/* The reverse. */
+static void *pointer_to(ksim_addr addr)
 {
-	ksim_addr addr;
 	void *pointer;
 
-	if (!posix_acts())
-		return mmap(hint, length, prot, flags, fd, offset);
-	addr = ksim_mmap(address_of(hint), length, prot, flags, fd, offset);
 	if (addr == KSIM_MAP_FAILED)
 		return MAP_FAILED;
 	pointer = ksim_ptr(addr);
 	return pointer != NULL ? pointer : ksim_user(addr);
+}
+
+void *ksim_posix_mmap(void *hint, size_t length, int prot, int flags, int fd, off_t offset)
+{
+	if (!posix_acts())
+		return mmap(hint, length, prot, flags, fd, offset);
+	return pointer_to(ksim_mmap(address_of(hint), length, prot, flags, fd, offset));
 }
 
 int ksim_posix_munmap(void *addr, size_t length)
@@ -184,9 +194,97 @@ int ksim_posix_munmap(void *addr, size_t length)
 	return posix_acts() ? ksim_munmap(address_of(addr), length) : munmap(addr, length);
 }
 
+void *ksim_posix_mremap(void *old, size_t old_length, size_t length, int flags, ...)
+{
+	void *to = NULL;
+	va_list rest;
+
+	va_start(rest, flags);
+	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
+		to = va_arg(rest, void *);
+	va_end(rest);
+	if (!posix_acts())
+		return mremap(old, old_length, length, flags, to);
+	return pointer_to(ksim_mremap(address_of(old), old_length, length, flags, address_of(to)));
+}
+
+int ksim_posix_brk(void *end)
+{
+	return posix_acts() ? ksim_brk(address_of(end)) : brk(end);
+}
+
+void *ksim_posix_sbrk(intptr_t increment)
+{
+	return posix_acts() ? pointer_to(ksim_sbrk(increment)) : sbrk(increment);
+}
+
 int ksim_posix_mprotect(void *addr, size_t length, int prot)
 {
 	return posix_acts() ? ksim_mprotect(address_of(addr), length, prot) : mprotect(addr, length, prot);
+}
+
+int ksim_posix_madvise(void *addr, size_t length, int advice)
+{
+	return posix_acts() ? ksim_madvise(address_of(addr), length, advice) : madvise(addr, length, advice);
+}
+
+/* Gives the error instead of setting it; POSIX's DONTNEED may not lose anything, so it is nothing. */
+int ksim_posix_posix_madvise(void *addr, size_t length, int advice)
+{
+	if (!posix_acts())
+		return posix_madvise(addr, length, advice);
+	if (advice == POSIX_MADV_DONTNEED)
+		return 0;
+	return (int)-machine_call(CALL_madvise, address_of(addr), length, call_int(advice), 0, 0, 0);
+}
+
+int ksim_posix_msync(void *addr, size_t length, int flags)
+{
+	return posix_acts() ? ksim_msync(address_of(addr), length, flags) : msync(addr, length, flags);
+}
+
+int ksim_posix_mincore(void *addr, size_t length, unsigned char *resident)
+{
+	return posix_acts() ? ksim_mincore(address_of(addr), length, resident) : mincore(addr, length, resident);
+}
+
+int ksim_posix_mlock(const void *addr, size_t length)
+{
+	return posix_acts() ? ksim_mlock(address_of(addr), length) : mlock(addr, length);
+}
+
+int ksim_posix_mlock2(const void *addr, size_t length, unsigned flags)
+{
+	return posix_acts() ? ksim_mlock2(address_of(addr), length, flags) : mlock2(addr, length, flags);
+}
+
+int ksim_posix_munlock(const void *addr, size_t length)
+{
+	return posix_acts() ? ksim_munlock(address_of(addr), length) : munlock(addr, length);
+}
+
+int ksim_posix_mlockall(int flags)
+{
+	return posix_acts() ? ksim_mlockall(flags) : mlockall(flags);
+}
+
+int ksim_posix_munlockall(void)
+{
+	return posix_acts() ? ksim_munlockall() : munlockall();
+}
+
+ssize_t ksim_posix_process_vm_readv(pid_t pid, const struct iovec *local, unsigned long nlocal,
+                                    const struct iovec *remote, unsigned long nremote, unsigned long flags)
+{
+	return posix_acts() ? ksim_process_vm_readv(pid, local, nlocal, remote, nremote, flags)
+	                    : process_vm_readv(pid, local, nlocal, remote, nremote, flags);
+}
+
+ssize_t ksim_posix_process_vm_writev(pid_t pid, const struct iovec *local, unsigned long nlocal,
+                                     const struct iovec *remote, unsigned long nremote, unsigned long flags)
+{
+	return posix_acts() ? ksim_process_vm_writev(pid, local, nlocal, remote, nremote, flags)
+	                    : process_vm_writev(pid, local, nlocal, remote, nremote, flags);
 }
 
 /* ---- sockets ---- */

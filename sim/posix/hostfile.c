@@ -13,7 +13,7 @@
  * The three of standard input, output and error are made once for each machine, at its boot, so that a process is
  * born with them without anything that could be missing but room in its table. They are on the machine's account.
  *
- * A process that waits for the host is told of its end as in every other wait: it looks for it now and then.
+ * A process that waits for the host is told of its end and of signals as in every other wait: it looks now and then.
  *
  * I1  a file of the host's has no object: what asks for pages or size says what it says of a pipe
  *
@@ -36,8 +36,8 @@ static int host_fd(const struct file *file)
 
 /* ---- content ---- */
 
-/* Until the host's file is ready: 0; -EAGAIN; -EINTR, also when the caller's process ends. */
-static int await(const struct ctx *ctx, const struct file *file, short events)
+/* Until the host's file is ready: 0; -EAGAIN; -EINTR, at a signal or when the caller's process ends. */
+static int await(struct ctx *ctx, const struct file *file, short events)
 {
 	struct pollfd ready = { .fd = host_fd(file), .events = events };
 	int n;
@@ -45,8 +45,10 @@ static int await(const struct ctx *ctx, const struct file *file, short events)
 	if (file_flags(file) & FILE_NONBLOCK)
 		return poll(&ready, 1, 0) == 0 ? -EAGAIN : 0;
 	while ((n = poll(&ready, 1, LOOK_MS)) == 0)
-		if (ctx->task != NULL && task_dying(ctx->task))
+		if (ctx->task != NULL && task_interrupted(ctx->task)) {
+			ctx->interrupted = true;
 			return -EINTR;
+		}
 	return n < 0 ? -errno : 0;
 }
 

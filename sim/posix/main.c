@@ -117,6 +117,7 @@ static void become_process(void)
 	if (program.main == NULL)
 		machine_abort("no machine for %s: %s", program_invocation_short_name, strerrordesc_np(errno));
 	program.main->adopt = posix_adopt;
+	program.main->mirrors = true;
 	program.main->died = posix_died;
 }
 

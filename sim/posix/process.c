@@ -52,6 +52,76 @@ gid_t ksim_posix_getegid(void)
 	return posix_acts() ? ksim_getegid() : getegid();
 }
 
+int ksim_posix_getresuid(uid_t *real, uid_t *effective, uid_t *saved)
+{
+	return posix_acts() ? ksim_getresuid(real, effective, saved) : getresuid(real, effective, saved);
+}
+
+int ksim_posix_getresgid(gid_t *real, gid_t *effective, gid_t *saved)
+{
+	return posix_acts() ? ksim_getresgid(real, effective, saved) : getresgid(real, effective, saved);
+}
+
+int ksim_posix_setuid(uid_t uid)
+{
+	return posix_acts() ? ksim_setuid(uid) : setuid(uid);
+}
+
+int ksim_posix_setgid(gid_t gid)
+{
+	return posix_acts() ? ksim_setgid(gid) : setgid(gid);
+}
+
+int ksim_posix_seteuid(uid_t effective)
+{
+	return posix_acts() ? ksim_seteuid(effective) : seteuid(effective);
+}
+
+int ksim_posix_setegid(gid_t effective)
+{
+	return posix_acts() ? ksim_setegid(effective) : setegid(effective);
+}
+
+int ksim_posix_setreuid(uid_t real, uid_t effective)
+{
+	return posix_acts() ? ksim_setreuid(real, effective) : setreuid(real, effective);
+}
+
+int ksim_posix_setregid(gid_t real, gid_t effective)
+{
+	return posix_acts() ? ksim_setregid(real, effective) : setregid(real, effective);
+}
+
+int ksim_posix_setresuid(uid_t real, uid_t effective, uid_t saved)
+{
+	return posix_acts() ? ksim_setresuid(real, effective, saved) : setresuid(real, effective, saved);
+}
+
+int ksim_posix_setresgid(gid_t real, gid_t effective, gid_t saved)
+{
+	return posix_acts() ? ksim_setresgid(real, effective, saved) : setresgid(real, effective, saved);
+}
+
+int ksim_posix_setfsuid(uid_t uid)
+{
+	return posix_acts() ? ksim_setfsuid(uid) : setfsuid(uid);
+}
+
+int ksim_posix_setfsgid(gid_t gid)
+{
+	return posix_acts() ? ksim_setfsgid(gid) : setfsgid(gid);
+}
+
+int ksim_posix_getgroups(int size, gid_t groups[])
+{
+	return posix_acts() ? ksim_getgroups(size, groups) : getgroups(size, groups);
+}
+
+int ksim_posix_setgroups(size_t size, const gid_t *groups)
+{
+	return posix_acts() ? ksim_setgroups(size, groups) : setgroups(size, groups);
+}
+
 /* ---- the end, and children ---- */
 
 /* A thread that acts as nobody ends the program, as it always did, and boots nothing for it. */
@@ -92,6 +162,26 @@ pid_t ksim_posix_wait4(pid_t pid, int *status, int options, struct rusage *usage
 	return posix_acts() ? wait_for(pid, status, options, usage) : wait4(pid, status, options, usage);
 }
 
+int ksim_posix_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	return posix_acts() ? ksim_waitid(type, id, info, options) : waitid(type, id, info, options);
+}
+
+pid_t ksim_posix_getpgrp(void)
+{
+	return posix_acts() ? ksim_getpgrp() : getpgrp();
+}
+
+pid_t ksim_posix_getpgid(pid_t pid)
+{
+	return posix_acts() ? ksim_getpgid(pid) : getpgid(pid);
+}
+
+int ksim_posix_setpgid(pid_t pid, pid_t group)
+{
+	return posix_acts() ? ksim_setpgid(pid, group) : setpgid(pid, group);
+}
+
 void posix_refuse_fork(const char *name)
 {
 	if (posix_acts())
@@ -126,9 +216,7 @@ int ksim_posix_setrlimit(__rlimit_resource_t resource, const struct rlimit *limi
 
 int ksim_posix_prlimit(pid_t pid, __rlimit_resource_t resource, const struct rlimit *limit, struct rlimit *old)
 {
-	if (!posix_acts())
-		return prlimit(pid, resource, limit, old);
-	return machine_call_int(CALL_prlimit64, call_int(pid), call_int((int)resource), call_ptr(limit), call_ptr(old));
+	return posix_acts() ? ksim_prlimit(pid, (int)resource, limit, old) : prlimit(pid, resource, limit, old);
 }
 
 /* ---- by number ---- */
@@ -166,6 +254,11 @@ static long call_by_number(long nr, const long a[6])
 		return ksim_posix_munmap((void *)a[0], (size_t)a[1]);
 	case CALL_mprotect:
 		return ksim_posix_mprotect((void *)a[0], (size_t)a[1], (int)a[2]);
+	case CALL_mremap:
+		return (long)ksim_posix_mremap((void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4]);
+	case CALL_brk:
+		ksim_posix_brk((void *)a[0]);
+		return (long)ksim_posix_sbrk(0);
 	case CALL_exit:
 	case CALL_exit_group:
 		ksim_exit((int)a[0]);

@@ -10,7 +10,6 @@
 #include "posix/posix.h"
 
 #include <errno.h>
-#include <stdarg.h>
 
 /* -1, of whatever type. */
 static long refuse(void)
@@ -25,8 +24,6 @@ static long refuse(void)
 		return posix_acts() ? (type)refuse() : name arguments; \
 	}
 
-REFUSED(ssize_t, readv, (int fd, const struct iovec *iov, int n), (fd, iov, n))
-REFUSED(ssize_t, writev, (int fd, const struct iovec *iov, int n), (fd, iov, n))
 REFUSED(int, pipe, (int fds[2]), (fds))
 REFUSED(int, pipe2, (int fds[2], int flags), (fds, flags))
 REFUSED(int, poll, (struct pollfd * fds, nfds_t n, int timeout_ms), (fds, n, timeout_ms))
@@ -43,20 +40,3 @@ REFUSED(int, eventfd, (unsigned count, int flags), (count, flags))
 REFUSED(int, timerfd_create, (clockid_t clock, int flags), (clock, flags))
 REFUSED(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
 REFUSED(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len), (fd, level, name, value, len))
-REFUSED(int, madvise, (void *addr, size_t length, int advice), (addr, length, advice))
-REFUSED(int, msync, (void *addr, size_t length, int flags), (addr, length, flags))
-REFUSED(int, mincore, (void *addr, size_t length, unsigned char *present), (addr, length, present))
-
-void *ksim_posix_mremap(void *old, size_t old_length, size_t length, int flags, ...)
-{
-	void *fixed = NULL;
-	va_list rest;
-
-	if (posix_acts())
-		return (void *)refuse();
-	va_start(rest, flags);
-	if (flags & MREMAP_FIXED)
-		fixed = va_arg(rest, void *);
-	va_end(rest);
-	return mremap(old, old_length, length, flags, fixed);
-}

@@ -2,24 +2,17 @@
 /*
  * Libc's names for signals.
  *
- * Actions are the process's. Only faults raise signals in the simulated machine so far, so what a process sends to itself
- * is done on the spot: its handler is called, or it ends. The mask is the host thread's; where memory is in windows,
- * SIGSEGV and SIGBUS must stay unblocked on the host, for it is their handler that makes pages appear, and two other
- * signals stand for them there (machine_stand_in).
+ * Actions, masks and signals are the process's, of the simulated kernel.
  *
  * A program that has become a process as a whole (main.c) is alone in its host process. Signals that nothing simulated
- * raises reach it from the host, so their actions are set there too.
+ * raises reach it from the host, so their actions are set there too, and the host's mask follows (mask.c).
  *
- * I1  no mask of the host's has SIGSEGV or SIGBUS while its thread acts as a process with a window, by a call made here
- *
- * Locking: none. Linux: kernel/signal.c. Not modelled: signals that wait until they are unblocked (ENOSYS), stopping.
+ * Locking: none. Linux: libc.
  */
 #include "posix/posix.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <ucontext.h>
+#include <stdarg.h>
 
 /* ---- actions ---- */
 
@@ -54,155 +47,106 @@ __sighandler_t ksim_posix_signal(int signo, __sighandler_t handler)
 	return ksim_posix_sigaction(signo, &act, &old) < 0 ? SIG_ERR : old.sa_handler;
 }
 
-/* ---- the mask ---- */
-
-static const int kept[] = { SIGSEGV, SIGBUS };
-
-static bool has_window(void)
-{
-	return acting_task()->process->window.bytes != 0;
-}
-
-/* A program's mask, as the host shall have it. */
-static sigset_t mask_in(const sigset_t *set)
-{
-	sigset_t out = *set;
-
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-		sigdelset(&out, kept[i]);
-		sigdelset(&out, machine_stand_in(kept[i]));
-		if (sigismember(set, kept[i]) == 1)
-			sigaddset(&out, machine_stand_in(kept[i]));
-	}
-	return out;
-}
-
-static void mask_out(sigset_t *set)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-		if (sigismember(set, machine_stand_in(kept[i])) == 1)
-			sigaddset(set, kept[i]);
-		sigdelset(set, machine_stand_in(kept[i]));
-	}
-}
-
-int ksim_posix_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
-{
-	sigset_t in, out;
-	int err;
-
-	if (!posix_acts() || !has_window())
-		return pthread_sigmask(how, set, old);
-	if (set != NULL)
-		in = mask_in(set);
-	err = pthread_sigmask(how, set != NULL ? &in : NULL, &out);
-	if (err == 0 && old != NULL) {
-		mask_out(&out);
-		*old = out;
-	}
-	return err;
-}
+/* ---- the mask, and what waits ---- */
 
 int ksim_posix_sigprocmask(int how, const sigset_t *set, sigset_t *old)
 {
-	int err = ksim_posix_pthread_sigmask(how, set, old);
-
-	if (err != 0)
-		errno = err;
-	return err == 0 ? 0 : -1;
+	return posix_acts() ? ksim_sigprocmask(how, set, old) : sigprocmask(how, set, old);
 }
 
-/* ---- sending one to oneself ---- */
-
-static bool is_blocked(int signo)
+/* Gives the error instead of setting it. */
+int ksim_posix_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
-	sigset_t mask;
+	int saved = errno;
+	int err = 0;
 
-	return ksim_posix_pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, signo) == 1;
+	if (!posix_acts())
+		return pthread_sigmask(how, set, old);
+	if (ksim_sigprocmask(how, set, old) < 0)
+		err = errno;
+	errno = saved;
+	return err;
 }
 
-static void call_handler(int signo, const struct sigaction *act)
+int ksim_posix_sigpending(sigset_t *set)
 {
-	siginfo_t info = { .si_signo = signo, .si_code = SI_TKILL };
-	sigset_t mask = act->sa_mask, before;
-	ucontext_t context;
+	return posix_acts() ? ksim_sigpending(set) : sigpending(set);
+}
 
-	info.si_pid = ksim_getpid();
-	memset(&context, 0, sizeof(context));
-	if (!(act->sa_flags & SA_NODEFER))
-		sigaddset(&mask, signo);
-	ksim_posix_pthread_sigmask(SIG_BLOCK, &mask, &before);
-	if (act->sa_flags & (int)SA_RESETHAND)
-		ksim_posix_signal(signo, SIG_DFL);
-	if (act->sa_flags & SA_SIGINFO)
-		act->sa_sigaction(signo, &info, &context);
+int ksim_posix_sigsuspend(const sigset_t *mask)
+{
+	return posix_acts() ? ksim_sigsuspend(mask) : sigsuspend(mask);
+}
+
+int ksim_posix_pause(void)
+{
+	return posix_acts() ? ksim_pause() : pause();
+}
+
+int ksim_posix_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+{
+	return posix_acts() ? ksim_sigtimedwait(set, info, timeout) : sigtimedwait(set, info, timeout);
+}
+
+int ksim_posix_sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+	return posix_acts() ? ksim_sigtimedwait(set, info, NULL) : sigwaitinfo(set, info);
+}
+
+/* Gives the error, and is not interrupted. */
+int ksim_posix_sigwait(const sigset_t *set, int *signo)
+{
+	int saved = errno;
+	int got;
+
+	if (!posix_acts())
+		return sigwait(set, signo);
+	do
+		got = ksim_sigtimedwait(set, NULL, NULL);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		got = errno;
 	else
-		act->sa_handler(signo);
-	ksim_posix_pthread_sigmask(SIG_SETMASK, &before, NULL);
+		*signo = got;
+	errno = saved;
+	return got < 0 || got > SIGNALS ? got : 0;
 }
 
-static __attribute__((noreturn)) void die_of(int signo)
+int ksim_posix_sigaltstack(const stack_t *stack, stack_t *old)
 {
-	struct task *task = acting_task();
-	struct end end = { .signo = signo };
-	char what[64];
-
-	snprintf(what, sizeof(what), "it sent itself signal %d, %s", signo, sigdescr_np(signo));
-	end_describe(&end, task->process, what);
-	process_end(&task->ctx, task->process, &end);
-	acting_die();
+	return posix_acts() ? ksim_sigaltstack(stack, old) : sigaltstack(stack, old);
 }
 
-static int send_to_self(int signo)
-{
-	struct sigaction act;
+/* ---- sending ---- */
 
-	if (signo == 0)
-		return 0;
-	if (signo == SIGKILL)
-		die_of(signo);
-	if (ksim_sigaction(signo, NULL, &act) < 0)
-		return -1;
-	if (only_the_host_sends(signo))
-		return raise(signo);
-	if (act.sa_handler == SIG_IGN)
-		return 0;
-	if (is_blocked(signo))
-		goto unable;
-	if (act.sa_handler != SIG_DFL) {
-		call_handler(signo, &act);
-		return 0;
-	}
-	switch (signo) {
-	case SIGCHLD:
-	case SIGCONT:
-	case SIGURG:
-	case SIGWINCH:
-		return 0;
-	case SIGSTOP:
-	case SIGTSTP:
-	case SIGTTIN:
-	case SIGTTOU:
-		goto unable;
-	default:
-		die_of(signo);
-	}
-unable:
-	errno = ENOSYS;
-	return -1;
-}
-
+/* What the program as a whole sends itself is the host's too, where the host has its action. */
 int ksim_posix_raise(int signo)
 {
-	return posix_acts() ? send_to_self(signo) : raise(signo);
+	return posix_acts() ? ksim_tgkill(ksim_getpid(), ksim_gettid(), signo) : raise(signo);
 }
 
 int ksim_posix_kill(pid_t pid, int signo)
 {
+	return posix_acts() ? ksim_kill(pid, signo) : kill(pid, signo);
+}
+
+int ksim_posix_tgkill(pid_t tgid, pid_t tid, int signo)
+{
+	return posix_acts() ? ksim_tgkill(tgid, tid, signo) : tgkill(tgid, tid, signo);
+}
+
+int ksim_posix_killpg(pid_t group, int signo)
+{
 	if (!posix_acts())
-		return kill(pid, signo);
-	if (pid == ksim_getpid())
-		return send_to_self(signo);
-	errno = pid > 0 && process_by_pid(&acting_task()->ctx, (uint32_t)pid) == NULL ? ESRCH : ENOSYS;
-	return -1;
+		return killpg(group, signo);
+	if (group < 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	return ksim_kill(-group, signo);
+}
+
+int ksim_posix_sigqueue(pid_t pid, int signo, const union sigval value)
+{
+	return posix_acts() ? ksim_sigqueue(pid, signo, value) : sigqueue(pid, signo, value);
 }

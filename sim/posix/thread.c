@@ -86,5 +86,7 @@ int ksim_posix_pthread_create(pthread_t *thread, const pthread_attr_t *attr, voi
 	err = acting_claim(birth.process, TASK_ACTOR_THREAD, &birth.task);
 	if (err == -ESRCH)
 		acting_die();
+	if (err == 0)
+		acting_inherit(birth.task);
 	return err < 0 ? EAGAIN : create(thread, attr, &birth);
 }

@@ -21,13 +21,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,12 +55,29 @@ typedef ksim_addr addr_t;
 #define x_mmap         ksim_mmap
 #define x_munmap       ksim_munmap
 #define x_mprotect     ksim_mprotect
+#define x_mremap       ksim_mremap
+#define x_brk          ksim_brk
+#define x_sbrk         ksim_sbrk
+#define x_madvise      ksim_madvise
+#define x_msync        ksim_msync
+#define x_mincore      ksim_mincore
+#define x_mlock        ksim_mlock
+#define x_mlock2       ksim_mlock2
+#define x_munlock      ksim_munlock
 #define x_fork_into    ksim_fork_into
 
 #else
 typedef uintptr_t addr_t;
 
-#define ABI_CALL(name) name
+/** The last call of libc's that was made, for who must say which one is missing. */
+extern const char *abi_last_call;
+
+static inline void abi_calling(const char *name)
+{
+	abi_last_call = name;
+}
+
+#define ABI_CALL(name) (abi_calling(#name), name)
 #define x_exit         _exit
 #define NO_MAPPING     ((addr_t)-1)
 
@@ -71,6 +94,52 @@ static inline int x_munmap(addr_t addr, size_t len_bytes)
 static inline int x_mprotect(addr_t addr, size_t len_bytes, int prot)
 {
 	return mprotect((void *)addr, len_bytes, prot);
+}
+
+/* Not libc's, which passes `to` on only with some flags. */
+static inline addr_t x_mremap(addr_t old, size_t old_bytes, size_t len_bytes, int flags, addr_t to)
+{
+	return (addr_t)syscall(SYS_mremap, old, old_bytes, len_bytes, flags, to);
+}
+
+static inline int x_brk(addr_t end)
+{
+	return brk((void *)end);
+}
+
+static inline addr_t x_sbrk(intptr_t increment)
+{
+	return (addr_t)sbrk(increment);
+}
+
+static inline int x_madvise(addr_t addr, size_t len_bytes, int advice)
+{
+	return madvise((void *)addr, len_bytes, advice);
+}
+
+static inline int x_msync(addr_t addr, size_t len_bytes, int flags)
+{
+	return msync((void *)addr, len_bytes, flags);
+}
+
+static inline int x_mincore(addr_t addr, size_t len_bytes, unsigned char *resident)
+{
+	return mincore((void *)addr, len_bytes, resident);
+}
+
+static inline int x_mlock(addr_t addr, size_t len_bytes)
+{
+	return mlock((void *)addr, len_bytes);
+}
+
+static inline int x_mlock2(addr_t addr, size_t len_bytes, unsigned flags)
+{
+	return mlock2((void *)addr, len_bytes, flags);
+}
+
+static inline int x_munlock(addr_t addr, size_t len_bytes)
+{
+	return munlock((void *)addr, len_bytes);
 }
 
 /** fork(); the child starts in fn and exits with what it returns. */
@@ -143,35 +212,128 @@ ABI_ACCESSORS(16)
 ABI_ACCESSORS(32)
 ABI_ACCESSORS(64)
 
-#define x_memfd_create ABI_CALL(memfd_create)
-#define x_ftruncate    ABI_CALL(ftruncate)
-#define x_fallocate    ABI_CALL(fallocate)
-#define x_read         ABI_CALL(read)
-#define x_write        ABI_CALL(write)
-#define x_pread        ABI_CALL(pread)
-#define x_pwrite       ABI_CALL(pwrite)
-#define x_lseek        ABI_CALL(lseek)
-#define x_fstat        ABI_CALL(fstat)
-#define x_open         ABI_CALL(open)
-#define x_close        ABI_CALL(close)
-#define x_dup          ABI_CALL(dup)
-#define x_fcntl        ABI_CALL(fcntl)
-#define x_socket       ABI_CALL(socket)
-#define x_socketpair   ABI_CALL(socketpair)
-#define x_bind         ABI_CALL(bind)
-#define x_listen       ABI_CALL(listen)
-#define x_accept       ABI_CALL(accept)
-#define x_accept4      ABI_CALL(accept4)
-#define x_connect      ABI_CALL(connect)
-#define x_shutdown     ABI_CALL(shutdown)
-#define x_send         ABI_CALL(send)
-#define x_recv         ABI_CALL(recv)
-#define x_sendmsg      ABI_CALL(sendmsg)
-#define x_recvmsg      ABI_CALL(recvmsg)
-#define x_getpid       ABI_CALL(getpid)
-#define x_wait         ABI_CALL(wait)
-#define x_waitpid      ABI_CALL(waitpid)
-#define x_sigaction    ABI_CALL(sigaction)
+#define x_mlockall        ABI_CALL(mlockall)
+#define x_munlockall      ABI_CALL(munlockall)
+#define x_memfd_create    ABI_CALL(memfd_create)
+#define x_ftruncate       ABI_CALL(ftruncate)
+#define x_fallocate       ABI_CALL(fallocate)
+#define x_read            ABI_CALL(read)
+#define x_write           ABI_CALL(write)
+#define x_pread           ABI_CALL(pread)
+#define x_pwrite          ABI_CALL(pwrite)
+#define x_readv           ABI_CALL(readv)
+#define x_writev          ABI_CALL(writev)
+#define x_preadv          ABI_CALL(preadv)
+#define x_pwritev         ABI_CALL(pwritev)
+#define x_preadv2         ABI_CALL(preadv2)
+#define x_pwritev2        ABI_CALL(pwritev2)
+#define x_copy_file_range ABI_CALL(copy_file_range)
+#define x_sendfile        ABI_CALL(sendfile)
+#define x_fsync           ABI_CALL(fsync)
+#define x_fdatasync       ABI_CALL(fdatasync)
+#define x_lseek           ABI_CALL(lseek)
+#define x_fchmod          ABI_CALL(fchmod)
+#define x_fchown          ABI_CALL(fchown)
+#define x_futimens        ABI_CALL(futimens)
+#define x_fstat           ABI_CALL(fstat)
+#define x_open            ABI_CALL(open)
+#define x_openat          ABI_CALL(openat)
+#define x_creat           ABI_CALL(creat)
+#define x_shm_open        ABI_CALL(shm_open)
+#define x_shm_unlink      ABI_CALL(shm_unlink)
+#define x_unlink          ABI_CALL(unlink)
+#define x_unlinkat        ABI_CALL(unlinkat)
+#define x_mkdir           ABI_CALL(mkdir)
+#define x_mkdirat         ABI_CALL(mkdirat)
+#define x_rmdir           ABI_CALL(rmdir)
+#define x_link            ABI_CALL(link)
+#define x_linkat          ABI_CALL(linkat)
+#define x_symlink         ABI_CALL(symlink)
+#define x_symlinkat       ABI_CALL(symlinkat)
+#define x_readlink        ABI_CALL(readlink)
+#define x_readlinkat      ABI_CALL(readlinkat)
+#define x_rename          ABI_CALL(rename)
+#define x_renameat        ABI_CALL(renameat)
+#define x_renameat2       ABI_CALL(renameat2)
+#define x_mknod           ABI_CALL(mknod)
+#define x_mknodat         ABI_CALL(mknodat)
+#define x_stat            ABI_CALL(stat)
+#define x_lstat           ABI_CALL(lstat)
+#define x_fstatat         ABI_CALL(fstatat)
+#define x_getdents64      ABI_CALL(getdents64)
+#define x_access          ABI_CALL(access)
+#define x_faccessat       ABI_CALL(faccessat)
+#define x_chdir           ABI_CALL(chdir)
+#define x_fchdir          ABI_CALL(fchdir)
+#define x_getcwd          ABI_CALL(getcwd)
+#define x_umask           ABI_CALL(umask)
+#define x_chmod           ABI_CALL(chmod)
+#define x_fchmodat        ABI_CALL(fchmodat)
+#define x_chown           ABI_CALL(chown)
+#define x_lchown          ABI_CALL(lchown)
+#define x_fchown          ABI_CALL(fchown)
+#define x_fchownat        ABI_CALL(fchownat)
+#define x_utimensat       ABI_CALL(utimensat)
+#define x_futimens        ABI_CALL(futimens)
+#define x_truncate        ABI_CALL(truncate)
+#define x_close           ABI_CALL(close)
+#define x_dup             ABI_CALL(dup)
+#define x_fcntl           ABI_CALL(fcntl)
+#define x_socket          ABI_CALL(socket)
+#define x_socketpair      ABI_CALL(socketpair)
+#define x_bind            ABI_CALL(bind)
+#define x_listen          ABI_CALL(listen)
+#define x_accept          ABI_CALL(accept)
+#define x_accept4         ABI_CALL(accept4)
+#define x_connect         ABI_CALL(connect)
+#define x_shutdown        ABI_CALL(shutdown)
+#define x_send            ABI_CALL(send)
+#define x_recv            ABI_CALL(recv)
+#define x_sendmsg         ABI_CALL(sendmsg)
+#define x_recvmsg         ABI_CALL(recvmsg)
+#define x_getpid          ABI_CALL(getpid)
+#define x_wait            ABI_CALL(wait)
+#define x_waitpid         ABI_CALL(waitpid)
+#define x_sigaction       ABI_CALL(sigaction)
+#define x_getppid         ABI_CALL(getppid)
+#define x_gettid          ABI_CALL(gettid)
+#define x_waitid          ABI_CALL(waitid)
+#define x_getpgrp         ABI_CALL(getpgrp)
+#define x_getpgid         ABI_CALL(getpgid)
+#define x_setpgid         ABI_CALL(setpgid)
+#define x_sigprocmask     ABI_CALL(sigprocmask)
+#define x_sigpending      ABI_CALL(sigpending)
+#define x_sigsuspend      ABI_CALL(sigsuspend)
+#define x_sigtimedwait    ABI_CALL(sigtimedwait)
+#define x_pause           ABI_CALL(pause)
+#define x_kill            ABI_CALL(kill)
+#define x_tgkill          ABI_CALL(tgkill)
+#define x_sigqueue        ABI_CALL(sigqueue)
+#define x_sigaltstack     ABI_CALL(sigaltstack)
+#define x_getuid          ABI_CALL(getuid)
+#define x_geteuid         ABI_CALL(geteuid)
+#define x_getgid          ABI_CALL(getgid)
+#define x_getegid         ABI_CALL(getegid)
+#define x_getresuid       ABI_CALL(getresuid)
+#define x_getresgid       ABI_CALL(getresgid)
+#define x_setuid          ABI_CALL(setuid)
+#define x_setgid          ABI_CALL(setgid)
+#define x_seteuid         ABI_CALL(seteuid)
+#define x_setegid         ABI_CALL(setegid)
+#define x_setreuid        ABI_CALL(setreuid)
+#define x_setregid        ABI_CALL(setregid)
+#define x_setresuid       ABI_CALL(setresuid)
+#define x_setresgid       ABI_CALL(setresgid)
+#define x_setfsuid        ABI_CALL(setfsuid)
+#define x_setfsgid        ABI_CALL(setfsgid)
+#define x_getgroups       ABI_CALL(getgroups)
+#define x_setgroups       ABI_CALL(setgroups)
+#define x_getrlimit       ABI_CALL(getrlimit)
+#define x_setrlimit       ABI_CALL(setrlimit)
+#define x_prlimit         ABI_CALL(prlimit)
+
+#define x_process_vm_readv  ABI_CALL(process_vm_readv)
+#define x_process_vm_writev ABI_CALL(process_vm_writev)
 
 /** Major * 1000 + minor of the Linux whose behaviour is expected. */
 int linux_release(void);
@@ -189,10 +351,13 @@ int child_join(struct child *child);
 /** A path that no file has yet; whatever a test leaves there is removed after it. */
 void fresh_path(char *path, size_t size);
 
-/** In a child: say what did not hold, and give the exit code 1. */
+/** In a child: say what did not hold, and give the exit code 1; or this one, if a call is not there. */
+enum { CHILD_LACKS_CALL = 98 };
 #define CHILD_EXPECT(cond)                                                                                           \
 	do {                                                                                                         \
 		if (!(cond)) {                                                                                       \
+			if (errno == ENOSYS)                                                                         \
+				return CHILD_LACKS_CALL;                                                             \
 			fprintf(stderr, "# %s:%d: in the child: %s (errno %d)\n", __FILE__, __LINE__, #cond, errno); \
 			return 1;                                                                                    \
 		}                                                                                                    \

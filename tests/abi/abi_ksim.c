@@ -39,7 +39,7 @@ int linux_release(void)
 
 void fresh_path(char *path, size_t size)
 {
-	snprintf(path, size, "/tmp/ksim-abi-%d", npaths++);
+	snprintf(path, size, "/dev/shm/ksim-abi-%d", npaths++);
 }
 
 /* Children. */

@@ -164,6 +164,77 @@ TEST(memfd, of_equal_name_are_different_files)
 	EXPECT_EQ(x_close(b), 0);
 }
 
+/* Huge pages: 4, 5, 13. Whether there are any is not asked here. */
+
+#ifndef MFD_HUGETLB
+#define MFD_HUGETLB 4U
+#endif
+enum { HUGE_2M = 21, HUGE_SHIFT = 26 };
+
+/* -1: this kernel has none of 2 MiB. */
+static int huge_memfd(void)
+{
+	int fd = x_memfd_create("huge", MFD_HUGETLB | MFD_ALLOW_SEALING | (HUGE_2M << HUGE_SHIFT));
+
+	if (fd < 0)
+		SKIP("no huge pages of 2 MiB: %s", strerror(errno));
+	return fd;
+}
+
+TEST(memfd, create_of_huge_pages_of_an_unsupported_size_fails_ENODEV)
+{
+	/* 4: after the name has been read. */
+	EXPECT_FAILS(x_memfd_create("abi", MFD_HUGETLB | 20u << HUGE_SHIFT), ENODEV);
+	EXPECT_FAILS(x_memfd_create("abi", MFD_HUGETLB | 63u << HUGE_SHIFT), ENODEV);
+	EXPECT_FAILS(x_memfd_create(NULL, MFD_HUGETLB | 63u << HUGE_SHIFT), EFAULT);
+	EXPECT_FAILS(x_memfd_create("abi", MFD_HUGETLB | 0x40), EINVAL);
+}
+
+TEST(memfd, of_huge_pages_has_blocks_of_them)
+{
+	/* 13. */
+	int fd = huge_memfd();
+	struct stat st;
+
+	EXPECT_EQ(x_fstat(fd, &st), 0);
+	EXPECT_EQ(st.st_blksize, 2 << 20);
+	EXPECT_EQ(st.st_mode, S_IFREG | 0777);
+	EXPECT_EQ(st.st_blocks, 0);
+	EXPECT_EQ(seals_of(fd), 0);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(memfd, of_huge_pages_cannot_be_written_to_EINVAL)
+{
+	/* 13: not even with nothing. */
+	int fd = huge_memfd();
+	struct iovec iov = { (char[]){ "x" }, 1 };
+
+	EXPECT_FAILS(x_write(fd, "x", 1), EINVAL);
+	EXPECT_FAILS(x_write(fd, "x", 0), EINVAL);
+	EXPECT_FAILS(x_pwrite(fd, "x", 1, 0), EINVAL);
+	EXPECT_FAILS(x_writev(fd, &iov, 1), EINVAL);
+	EXPECT_EQ(size_of(fd), 0);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(memfd, of_huge_pages_has_a_size_of_whole_ones)
+{
+	/* 13: an unaligned ftruncate is EINVAL, before seals are looked at. */
+	int fd = huge_memfd();
+	char byte = 'x';
+
+	EXPECT_FAILS(x_ftruncate(fd, PAGE), EINVAL);
+	EXPECT_EQ(x_ftruncate(fd, 4 << 20), 0);
+	EXPECT_EQ(x_ftruncate(fd, 2 << 20), 0);
+	EXPECT_EQ(x_read(fd, &byte, 1), 1);
+	EXPECT_EQ(byte, 0);
+	SETUP(x_fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) == 0);
+	EXPECT_FAILS(x_ftruncate(fd, 4 << 20), EPERM);
+	EXPECT_FAILS(x_ftruncate(fd, (4 << 20) + 1), EINVAL);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
 /* fstat. */
 
 TEST(memfd, new_file_is_empty_unlinked_and_mode_0777)

@@ -1,9 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Linux promises of file seals: SEMANTICS.md 7, 14-16, 18-27, 32-34; fcntl(2), F_ADD_SEALS and F_GET_SEALS;
- * memfd_create(2).
+ * What Linux promises of file seals: SEMANTICS.md 7, 8, 14-16, 18-35; fcntl(2), F_ADD_SEALS and F_GET_SEALS;
+ * memfd_create(2). What each seal does to each way of changing a file is in abi_seal_table.c.
  */
 #include "abi.h"
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x10
+#endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x20
+#endif
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#define MFD_EXEC        16U
+#endif
+
+#define NEEDS(release, what)                                                                  \
+	do {                                                                                  \
+		if (linux_release() < (release))                                              \
+			SKIP("%s came with %d.%d", what, (release) / 1000, (release) % 1000); \
+	} while (0)
 
 enum { ALL = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
@@ -603,5 +620,168 @@ TEST(seals, GROW_and_a_mapping_beyond_the_end)
 	map = map_shared(fd, 2, PROT_READ | PROT_WRITE);
 	EXPECT_STORE_FAULTS(map + PAGE, SIGBUS, BUS_ADRERR);
 	unmap(map, 2);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+/* F_SEAL_FUTURE_WRITE: 28 to 31. */
+
+static int child_stores_through_the_mapping(void *arg)
+{
+	addr_t map = *(addr_t *)arg;
+
+	st8(map + 1, 'c');
+	return ld8(map) == 'p' ? 0 : 1;
+}
+
+TEST(seals, FUTURE_WRITE_lets_older_mappings_write_also_in_children)
+{
+	/* 28. */
+	int fd;
+	addr_t map;
+
+	NEEDS(5001, "F_SEAL_FUTURE_WRITE");
+	fd = memfd(1);
+	map = map_shared(fd, 1, PROT_READ | PROT_WRITE);
+	add(fd, F_SEAL_FUTURE_WRITE);
+	st8(map, 'p');
+	EXPECT_EQ(in_child(child_stores_through_the_mapping, &map), 0);
+	EXPECT_EQ(byte_at(fd, 0), 'p');
+	EXPECT_EQ(byte_at(fd, 1), 'c');
+	EXPECT_FAILS(x_pwrite(fd, "x", 1, 0), EPERM);
+	EXPECT_FAILS(x_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), EPERM);
+	unmap(map, 1);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(seals, FUTURE_WRITE_and_mprotect_of_read_only_mappings)
+{
+	/* 29: one made before may become writable, one made after may not: EACCES. */
+	int fd;
+	addr_t before, after;
+
+	NEEDS(5001, "F_SEAL_FUTURE_WRITE");
+	fd = memfd(1);
+	before = map_shared(fd, 1, PROT_READ);
+	add(fd, F_SEAL_FUTURE_WRITE);
+	after = map_shared(fd, 1, PROT_READ);
+	EXPECT_FAILS(x_mprotect(after, PAGE, PROT_READ | PROT_WRITE), EACCES);
+	EXPECT_EQ(x_mprotect(before, PAGE, PROT_READ | PROT_WRITE), 0);
+	st8(before, 'b');
+	EXPECT_EQ(ld8(after), 'b');
+	unmap(after, 1);
+	unmap(before, 1);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(seals, FUTURE_WRITE_then_WRITE_while_an_older_mapping_may_write_fails_EBUSY)
+{
+	/* 20, 31: allowed while only read-only mappings made after the first seal exist. */
+	int fd;
+	addr_t before, after;
+
+	NEEDS(6007, "a count of mappings that may write");
+	fd = memfd(1);
+	before = map_shared(fd, 1, PROT_READ | PROT_WRITE);
+	add(fd, F_SEAL_FUTURE_WRITE);
+	after = map_shared(fd, 1, PROT_READ);
+	EXPECT_FAILS(x_fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+	EXPECT_EQ(seals_of(fd), F_SEAL_FUTURE_WRITE);
+	unmap(before, 1);
+	EXPECT_EQ(x_fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	EXPECT_EQ(seals_of(fd), F_SEAL_FUTURE_WRITE | F_SEAL_WRITE);
+	EXPECT_EQ(ld8(after), 0);
+	unmap(after, 1);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(seals, FUTURE_WRITE_ignores_mappings)
+{
+	/* memfd_create(2): unlike F_SEAL_WRITE. */
+	int fd;
+	addr_t map;
+
+	NEEDS(5001, "F_SEAL_FUTURE_WRITE");
+	fd = memfd(1);
+	map = map_shared(fd, 1, PROT_READ | PROT_WRITE);
+	EXPECT_EQ(x_fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
+	EXPECT_EQ(x_fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
+	unmap(map, 1);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+/* F_SEAL_EXEC and the flags that bring it: 8, 35. */
+
+static mode_t permissions(int fd)
+{
+	struct stat st;
+
+	SETUP(x_fstat(fd, &st) == 0);
+	return st.st_mode & 07777;
+}
+
+TEST(seals, of_a_memfd_made_with_NOEXEC_SEAL_are_exactly_EXEC)
+{
+	/* 6, 8: it implies that sealing is allowed. */
+	int fd;
+
+	NEEDS(6003, "MFD_NOEXEC_SEAL");
+	fd = x_memfd_create("abi", MFD_NOEXEC_SEAL);
+	EXPECT_EQ(seals_of(fd), F_SEAL_EXEC);
+	EXPECT_EQ(permissions(fd), 0666);
+	EXPECT_FAILS(x_fchmod(fd, 0766), EPERM);
+	EXPECT_EQ(x_fchmod(fd, 06600), 0);
+	EXPECT_EQ(permissions(fd), 06600);
+	EXPECT_EQ(x_fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), 0);
+	EXPECT_EQ(seals_of(fd), F_SEAL_EXEC | F_SEAL_GROW);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(seals, of_a_memfd_made_with_EXEC_depend_on_ALLOW_SEALING)
+{
+	/* 7. */
+	int plain, sealable;
+
+	NEEDS(6003, "MFD_EXEC");
+	plain = x_memfd_create("abi", MFD_EXEC);
+	sealable = x_memfd_create("abi", MFD_EXEC | MFD_ALLOW_SEALING);
+	EXPECT_EQ(seals_of(plain), F_SEAL_SEAL);
+	EXPECT_EQ(seals_of(sealable), 0);
+	EXPECT_EQ(permissions(plain), 0777);
+	EXPECT_EQ(x_close(sealable), 0);
+	EXPECT_EQ(x_close(plain), 0);
+}
+
+TEST(seals, EXEC_of_an_executable_brings_all_that_keep_its_content)
+{
+	/* 35: 0x3e. */
+	int fd;
+
+	NEEDS(6003, "F_SEAL_EXEC");
+	fd = memfd(1);
+	SETUP(x_fchmod(fd, 0711) == 0);
+	EXPECT_EQ(x_fcntl(fd, F_ADD_SEALS, F_SEAL_EXEC), 0);
+	EXPECT_EQ(seals_of(fd), 0x3e);
+	EXPECT_FAILS(x_fchmod(fd, 0710), EPERM);
+	EXPECT_FAILS(x_fchmod(fd, 0), EPERM);
+	EXPECT_EQ(x_fchmod(fd, 0511), 0);
+	EXPECT_EQ(permissions(fd), 0511);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(seals, EXEC_of_an_executable_with_a_writable_shared_mapping_fails_EBUSY)
+{
+	/* 35, on 6.18; without x bits the mapping does not matter. */
+	int fd;
+	addr_t map;
+
+	NEEDS(6018, "F_SEAL_EXEC that looks at mappings");
+	fd = memfd(1);
+	map = map_shared(fd, 1, PROT_READ | PROT_WRITE);
+	EXPECT_FAILS(x_fcntl(fd, F_ADD_SEALS, F_SEAL_EXEC), EBUSY);
+	EXPECT_EQ(seals_of(fd), 0);
+	SETUP(x_fchmod(fd, 0600) == 0);
+	EXPECT_EQ(x_fcntl(fd, F_ADD_SEALS, F_SEAL_EXEC), 0);
+	EXPECT_EQ(seals_of(fd), F_SEAL_EXEC);
+	unmap(map, 1);
 	EXPECT_EQ(x_close(fd), 0);
 }

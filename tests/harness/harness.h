@@ -41,6 +41,12 @@ struct harness_hook {
 /** Starts run in the order of addition, ends in the reverse one. Keeps the pointer. */
 void harness_hook_add(struct harness_hook *hook);
 
+/**
+ * Asked before a failure of the test's own thread is told, errno being what the check found: true, with a reason, if what
+ * is tested has nothing to do with it. The test is skipped then.
+ */
+void harness_excuse_set(bool (*excuse)(char *reason, size_t size));
+
 /** Has the running test failed or been left already? For hooks: what a failed test left behind is no news. */
 bool harness_failed(void);
 

@@ -308,3 +308,38 @@ TEST(native_calls, in_a_child_its_own_and_its_parents_pointers_mean_its_own_memo
 	}
 	bed_halt(m);
 }
+
+TEST(native_calls, process_vm_takes_pointers_into_the_other_processs_window)
+{
+	/* <ksim/mem.h>: or its user addresses, which a forked child has from its parent. */
+	struct ksim_machine *m = native_boot();
+	struct ksim_process *p = bed_process(m, "parent"), *child;
+	char *map = NULL, *childs = NULL, text[8] = "";
+	struct iovec here = { text, sizeof(text) }, there[3];
+	pid_t pid = 0;
+
+	ksim_as(p) {
+		map = native_map(1, RW, MAP_PRIVATE);
+		strcpy(map, "parent");
+	}
+	child = ksim_process_fork(p, "child");
+	REQUIRE(child != NULL);
+	ksim_as(child) {
+		childs = ksim_ptr((uintptr_t)map);
+		strcpy(childs, "child");
+		pid = ksim_getpid();
+	}
+	there[0] = (struct iovec){ map, 2 };                           /* a user address of the child's */
+	there[1] = (struct iovec){ childs + 2, 2 };                    /* its pointer */
+	there[2] = (struct iovec){ ksim_user((uintptr_t)map + 4), 2 }; /* as for calls */
+	ksim_as(p) {
+		EXPECT_EQ(ksim_process_vm_readv(pid, &here, 1, there, 3, 0), 6);
+		EXPECT_STREQ(text, "child");
+		here = (struct iovec){ map, 1 };
+		EXPECT_EQ(ksim_process_vm_writev(pid, &here, 1, there + 1, 1, 0), 1);
+		EXPECT_STREQ(map, "parent");
+	}
+	ksim_as(child)
+		EXPECT_STREQ(childs, "chpld");
+	bed_halt(m);
+}

@@ -232,6 +232,87 @@ static void memory(void)
 	C(munmap, NULL, 0);
 }
 
+static void remaps(void)
+{
+	C(mmap, AT, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1L, 0);
+	C(mmap, NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_STACK, -1L, 0);
+	C(mprotect, AT, PAGE, PROT_READ | PROT_GROWSDOWN);
+	C(mprotect, AT, PAGE, PROT_GROWSUP | PROT_GROWSDOWN);
+	C(mremap, AT, 2 * PAGE, 4 * PAGE, 0, 0);
+	C(mremap, AT, 4 * PAGE, 3 * PAGE, MREMAP_MAYMOVE, 0);
+	C(mremap, AT, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, AT + 8 * PAGE);
+	C(mremap, AT + 8 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, AT + 9 * PAGE);
+	C(mremap, AT + 8 * PAGE, PAGE, PAGE, MREMAP_FIXED, AT);
+	C(mremap, AT, PAGE, PAGE, 8, 0);
+	C(mremap, AT, PAGE, PAGE, 9, 0);
+	C(mremap, NULL, 0, 0, 0, 0);
+	C(munmap, AT, 10 * PAGE);
+	C(brk, 0);
+	C(brk, 1);
+}
+
+/* Of memory that is mapped already. */
+static void advice(void)
+{
+	static unsigned char in[64];
+
+	C(mmap, AT, 40 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1L, 0);
+	for (long i = 0; i <= 25; i++)
+		C(madvise, AT + 8, PAGE, i);
+	C(madvise, AT, PAGE, MADV_RANDOM);
+	C(madvise, AT, PAGE, MADV_NORMAL);
+	C(madvise, AT, 41 * PAGE, MADV_DONTNEED);
+	C(madvise, AT, PAGE, -1);
+	C(madvise, NULL, 0, 99);
+	C(msync, AT, PAGE, MS_SYNC);
+	C(msync, AT, PAGE, MS_ASYNC | MS_INVALIDATE);
+	C(msync, AT, PAGE, 0);
+	C(msync, AT, PAGE, 15);
+	C(msync, AT, PAGE, 8);
+	C(madvise, AT + PAGE, PAGE, 23);
+	C(mincore, AT, 3 * PAGE, in);
+	C(mincore, AT, 40 * PAGE, in);
+	C(mincore, AT, 1, in);
+	C(mincore, AT, 0, in);
+	C(mincore, AT, 0, NULL);
+	C(mincore, AT + 1, 1, in);
+	C(mincore, AT, 1, NOWHERE);
+	C(mincore, AT, 1, NULL);
+	C(mlock, AT, 10);
+	C(munlock, AT, 10);
+	C(mlock2, AT, 10, 0);
+	C(mlock2, AT, 10, 1);
+	C(mlock2, AT, 10, 3);
+	C(mlock2, AT, 10, 2);
+	C(mlockall, 0);
+	C(mlockall, 15);
+	C(mlockall, 8);
+	C(munlockall);
+	C(munlock, NULL, 1);
+}
+
+static void copies_between_processes(void)
+{
+	static char three[4];
+	const struct iovec here[] = { { (void *)(uintptr_t) "hello", 5 }, { three, 3 } };
+	const struct iovec there[] = { { (void *)AT, 5 }, { (void *)(AT + 8), 4 } };
+	const long pid = CALL(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	struct iovec many[40];
+
+	for (int i = 0; i < 40; i++)
+		many[i] = there[1];
+	C(process_vm_writev, pid, here, 2, there, 2, 0);
+	C(process_vm_readv, pid, here + 1, 1, there, 1, 0);
+	C(process_vm_readv, pid, here + 1, 1, there, 2, 0);
+	C(process_vm_readv, pid, here + 1, 1, many, 40, 0);
+	C(process_vm_readv, pid, here, 1, there, 1, 9);
+	C(process_vm_readv, pid, NOWHERE, 1, NOWHERE, 1, 0);
+	C(process_vm_readv, -1, here, 0, there, 0, 0);
+	C(process_vm_readv, pid, NULL, 0, NULL, 0, 0);
+	C(process_vm_writev, -1, here, 1, there, 1, -1L);
+	C(munmap, AT, 40 * PAGE);
+}
+
 /* 4, 5: connected; 6: listens */
 static void sockets(void)
 {
@@ -389,6 +470,42 @@ static void rows(void)
 		*cmsg = (struct cmsghdr){ .cmsg_len = 16, .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
 	}
 	C(sendmsg, 77, &msg, 0);
+}
+
+static void moves(void)
+{
+	struct iovec iov[3] = { { bytes, 5 }, { bytes + 100, 0 }, { bytes + 200, 40 } };
+	long from = C(memfd_create, "from", 0), to = C(memfd_create, "to", 0);
+	off_t in = 0, out = 6;
+
+	memset(bytes, 'b', 300);
+	C(writev, from, iov, 3);
+	C(writev, from, iov, 0);
+	C(writev, from, NOWHERE, 1);
+	C(writev, 77, iov, 1);
+	C(lseek, from, 0, SEEK_SET);
+	C(readv, from, iov, 3);
+	C(readv, from, iov, 3);
+	C(preadv, from, iov, 1, 2, 0);
+	C(preadv, 77, iov, 1, 2, 0);
+	C(pwritev, from, iov, 2, 4, 0);
+	C(pwritev, from, iov, 2, -1L, 0);
+	C(preadv2, from, iov, 1, 1, 0, 0);
+	C(pwritev2, from, iov, 1, 1, 0, RWF_APPEND | RWF_HIPRI);
+	C(pwritev2, from, iov, 1, 1, 0, RWF_NOWAIT);
+	C(pwritev2, from, iov, 1, 1, 0, 0x10000000);
+	C(sendfile, to, from, &in, 10);
+	C(sendfile, to, from, NULL, 10);
+	C(sendfile, to, 77, NOWHERE, 10);
+	C(sendfile, 77, from, &in, 10);
+	C(copy_file_range, from, &in, to, &out, 3, 0);
+	C(copy_file_range, from, NULL, to, NULL, 3, 0);
+	C(copy_file_range, 77, &in, to, &out, 3, 0);
+	C(copy_file_range, 77, NOWHERE, to, NULL, 3, 1);
+	C(fsync, from);
+	C(fdatasync, 77);
+	C(close, from);
+	C(close, to);
 }
 
 static struct cmsghdr *rights(char *control, const int *fds, size_t n)
@@ -715,12 +832,16 @@ static int calls(void *arg)
 	seals();
 	files();
 	memory();
+	remaps();
+	advice();
+	copies_between_processes();
 	sockets();
 	connections();
 	options();
 	datas();
 	messages();
 	rows();
+	moves();
 	receiving();
 	actions();
 	limits();

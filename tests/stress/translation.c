@@ -3,8 +3,8 @@
  * No stale translation touches a recycled frame, and none outlives the call that removed it.
  *
  * Two threads of one process load and store through their TLBs, or by plain pointers through their window, all the
- * time, while other threads take their pages away in every way there is (truncation by another process, munmap, fork
- * and its copies) and a last one takes every freed frame at once, fills it with a pattern of its own, and gives it
+ * time, while other threads take their pages away in every way there is (truncation by another process, munmap, mremap,
+ * fork and its copies) and a last one takes every freed frame at once, fills it with a pattern of its own, and gives it
  * back. RAM is small, so frames come round quickly, and freed frames are poisoned: the allocator itself aborts when a
  * freed frame was written to.
  *
@@ -34,12 +34,13 @@ struct arena {
 	struct ksim_machine *m;
 	struct ksim_process *user, *truncator, *recycler;
 	ksim_addr shared;    /* a file, mapped by user */
-	ksim_addr anonymous; /* private memory of user, mapped and unmapped */
+	ksim_addr anonymous; /* private memory of user, mapped and unmapped, and moved */
+	ksim_addr elsewhere; /* to there */
 	int fd;              /* the file, in truncator */
 	uint32_t rounds;
 	uint32_t stop;             /* a */
 	uint32_t file_gone;        /* a  odd: the file is empty, and ftruncate has returned */
-	uint32_t anonymous_gone;   /* a  likewise, munmap */
+	uint32_t anonymous_gone;   /* a  likewise, munmap or mremap */
 	uint32_t wrong;            /* a */
 	uint64_t accesses, faults; /* a */
 };
@@ -171,18 +172,39 @@ static int truncator_main(void *arg)
 	return 0;
 }
 
-/* A third thread of the process maps and unmaps what its siblings use. */
+/* The memory goes there with its pages; where there is no memory for nodes, it does not. */
+static bool move(ksim_addr from, ksim_addr to)
+{
+	const size_t bytes = (size_t)PAGES * PAGE;
+
+	return ksim_mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to;
+}
+
+static bool map_anew(struct arena *a)
+{
+	return ksim_mmap(a->anonymous, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE,
+	                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == a->anonymous;
+}
+
+/* A third thread of the process maps and unmaps what its siblings use, and moves it away and back. */
 static int mapper_main(void *arg)
 {
+	const size_t bytes = (size_t)PAGES * PAGE;
 	struct arena *a = arg;
 
-	while (!__atomic_load_n(&a->stop, __ATOMIC_RELAXED)) {
+	for (unsigned i = 0; !__atomic_load_n(&a->stop, __ATOMIC_RELAXED); i++) {
+		bool moved;
+
 		let_them_access(a);
-		if (ksim_munmap(a->anonymous, (size_t)PAGES * PAGE) < 0)
+		moved = i % 2 && move(a->anonymous, a->elsewhere);
+		if (!moved && ksim_munmap(a->anonymous, bytes) < 0)
 			return 1;
 		let_them_fault(a, &a->anonymous_gone);
-		if (ksim_mmap(a->anonymous, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE,
-		              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != a->anonymous)
+		if (moved && i % 4 == 1 && move(a->elsewhere, a->anonymous))
+			continue;
+		if (moved && ksim_munmap(a->elsewhere, bytes) < 0)
+			return 1;
+		if (!map_anew(a))
 			return 1;
 	}
 	return 0;
@@ -264,7 +286,10 @@ static int map_all(void *arg)
 		return -1;
 	a->shared = ksim_mmap(0, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	a->anonymous = ksim_mmap(0, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return a->shared == KSIM_MAP_FAILED || a->anonymous == KSIM_MAP_FAILED ? -1 : fd;
+	if (a->shared == KSIM_MAP_FAILED || a->anonymous == KSIM_MAP_FAILED)
+		return -1;
+	a->elsewhere = ksim_mmap(0, (size_t)PAGES * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return a->elsewhere == KSIM_MAP_FAILED ? -1 : fd;
 }
 
 static void run_arena(struct arena *a, enum ksim_arch arch, unsigned poison, bool with_fork)

@@ -88,7 +88,7 @@ static inline bool story_exhausted(void)
 
 	if (story.retried > 0 || !ksim_fail_first(story.m, &first))
 		return false;
-	if (err != ENOMEM && err != EMFILE && err != ENOBUFS && err != EFAULT)
+	if (err != ENOMEM && err != EAGAIN && err != EMFILE && err != ENOBUFS && err != EFAULT)
 		return false;
 	story.retried++;
 	return true;
@@ -221,7 +221,8 @@ struct telling {
 static inline bool story_shows(const struct ksim_allocation *failed)
 {
 	return access_is_native() && failed->kind == KSIM_FAIL_FRAME &&
-	       (strcmp(failed->call, "mmap") == 0 || strcmp(failed->call, "memory access") == 0);
+	       (strcmp(failed->call, "mmap") == 0 || strcmp(failed->call, "mremap") == 0 ||
+	        strcmp(failed->call, "memory access") == 0);
 }
 
 static inline int story_scenario(struct ksim_machine *m, void *arg)

@@ -14,6 +14,7 @@
 #include "harness.h"
 #include "host/kmem.h"
 #include "ipc/unix.h"
+#include "vfs/path.h"
 
 #define USER_BASE  0x10000u
 #define USER_BYTES 8192u
@@ -35,7 +36,8 @@ struct bed {
 	unsigned fail_after; /* questions of that kind answered no before the one yes */
 	unsigned asked;
 	unsigned said;     /* lines of reports */
-	size_t kmem_count; /* at the bed's start */
+	size_t kmem_count; /* at the beginning */
+	long ninodes;      /* of the tree, likewise */
 };
 
 static const struct unix_creds ROOT = { 1, 0, 0 };
@@ -113,11 +115,20 @@ static inline void bed_open(struct bed *bed)
 	bed->env.hooks.say_arg = bed;
 	bed->env.epoch = 7;
 	SETUP(names_create(&bed->env) == 0);
+	SETUP(tree_create(&bed->env) == 0);
+	bed->ninodes = owners_total(&bed->env.owners, CENSUS_INODE);
 	actor_open(bed, &bed->alice, 1, "alice");
 	actor_open(bed, &bed->bob, 2, "bob");
 	/* Everyone sleeps only while the test's own thread is there to wake it: no deadlock unless a test wants one. */
 	wait_hold(&bed->env);
 	bed->kmem_count = kmem_count(&bed->env);
+}
+
+static inline int bed_unlink(struct ctx *ctx, const char *path)
+{
+	const struct path_at at = { NULL, PATH_CWD, path };
+
+	return vfs_unlink(ctx, &at);
 }
 
 static inline void bed_complain(void *arg, const char *text)
@@ -153,7 +164,7 @@ static inline void bed_expect_empty(struct bed *bed)
 	EXPECT_EQ(bed_total(bed, CENSUS_SOCKET), 0);
 	EXPECT_EQ(bed_total(bed, CENSUS_MESSAGE), 0);
 	EXPECT_EQ(bed_total(bed, CENSUS_FILE), 0);
-	EXPECT_EQ(bed_total(bed, CENSUS_INODE), 0);
+	EXPECT_EQ(bed_total(bed, CENSUS_INODE), bed->ninodes);
 }
 
 static inline void actor_close(struct bed *bed, struct actor *actor)
@@ -171,8 +182,11 @@ static inline void bed_close(struct bed *bed)
 	bed_check(bed);
 	actor_close(bed, &bed->alice);
 	actor_close(bed, &bed->bob);
+	tree_empty(&bed->alice.ctx);
+	bed->ninodes = 0;
 	bed_expect_empty(bed);
 	EXPECT_EQ(bed_total(bed, CENSUS_FD), 0);
+	tree_destroy(&bed->env);
 	names_destroy(&bed->env);
 	EXPECT_EQ(kmem_count(&bed->env), 0);
 	EXPECT_EQ(kmem_bytes(&bed->env), 0);

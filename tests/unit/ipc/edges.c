@@ -26,13 +26,9 @@ static int connect_to(struct actor *actor, struct file *file, const char *name, 
 /* The names of each pair have one FNV-1a hash, so they are in one bucket and differ only by what is compared then. */
 TEST(names, names_with_equal_hashes_are_told_apart)
 {
-	static const struct {
-		const char *name;
-		bool abstract;
-	} pairs[][2] = {
-		{ { "acausph", true }, { "skvmopv", false } },   /* the kind */
-		{ { "jtpvsdb", false }, { "mdulegbi", false } }, /* the length */
-		{ { "akhqchss", true }, { "qepjcmhr", true } },  /* the bytes */
+	static const char *const pairs[][2] = {
+		{ "esdhvgs", "gcacrafi" },  /* the length */
+		{ "usowlbdp", "ctksieez" }, /* the bytes */
 	};
 	struct unix_addr got;
 	struct bed bed;
@@ -43,16 +39,16 @@ TEST(names, names_with_equal_hashes_are_told_apart)
 
 		for (int k = 0; k < 2; k++) {
 			sock[k] = bed_socket(&bed.alice, 0);
-			EXPECT_EQ(bind_to(&bed.alice, sock[k], pairs[i][k].name, pairs[i][k].abstract), 0);
+			EXPECT_EQ(bind_to(&bed.alice, sock[k], pairs[i][k], true), 0);
 		}
 		SETUP(unix_sock(sock[0])->name != NULL && unix_sock(sock[1])->name != NULL);
 		EXPECT_EQ(unix_listen(&bed.alice.ctx, sock[0], 1, ROOT), 0);
-		EXPECT_EQ(connect_to(&bed.bob, client, pairs[i][1].name, pairs[i][1].abstract), -ECONNREFUSED);
-		EXPECT_EQ(connect_to(&bed.bob, client, pairs[i][0].name, pairs[i][0].abstract), 0);
+		EXPECT_EQ(connect_to(&bed.bob, client, pairs[i][1], true), -ECONNREFUSED);
+		EXPECT_EQ(connect_to(&bed.bob, client, pairs[i][0], true), 0);
 		EXPECT_EQ(unix_getname(&bed.bob.ctx, client, true, &got), 0);
-		EXPECT_EQ(got.abstract, pairs[i][0].abstract);
-		EXPECT_EQ(got.len, strlen(pairs[i][0].name));
-		EXPECT_MEMEQ(got.name, pairs[i][0].name, got.len);
+		EXPECT(got.abstract);
+		EXPECT_EQ(got.len, strlen(pairs[i][0]));
+		EXPECT_MEMEQ(got.name, pairs[i][0], got.len);
 		bed_put(&bed.bob, client);
 		bed_put(&bed.alice, sock[0]);
 		bed_put(&bed.alice, sock[1]);

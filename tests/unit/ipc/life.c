@@ -159,7 +159,7 @@ static void close_all(struct bed *bed, struct file **sockets)
 	}
 	for (int fd = 0; fd < 8; fd++)
 		fd_close(&bed->bob.ctx, bed->bob.table, fd);
-	unix_unlink(&bed->alice.ctx, "/l");
+	bed_unlink(&bed->alice.ctx, "/l");
 	bed_drain(bed);
 }
 

@@ -38,15 +38,15 @@ TEST(names, path_stays_when_its_socket_has_gone)
 	bed_put(&bed.alice, first);
 	EXPECT_EQ(connect_to(&bed.bob, second, "/run/wl", false), -ECONNREFUSED);
 	EXPECT_EQ(bind_to(&bed.bob, second, "/run/wl", false), -EADDRINUSE);
-	EXPECT_EQ(unix_unlink(&bed.bob.ctx, "/run/wl"), 0);
-	EXPECT_EQ(unix_unlink(&bed.bob.ctx, "/run/wl"), -ENOENT);
+	EXPECT_EQ(bed_unlink(&bed.bob.ctx, "/run/wl"), 0);
+	EXPECT_EQ(bed_unlink(&bed.bob.ctx, "/run/wl"), -ENOENT);
 	EXPECT_EQ(bind_to(&bed.bob, second, "/run/wl", false), 0);
 	/* Unlinked under its socket: not found, but the socket remembers. */
-	EXPECT_EQ(unix_unlink(&bed.bob.ctx, "/run/wl"), 0);
+	EXPECT_EQ(bed_unlink(&bed.bob.ctx, "/run/wl"), 0);
 	EXPECT_EQ(unix_getname(&bed.bob.ctx, second, false, &addr), 0);
 	EXPECT_MEMEQ(addr.name, "/run/wl", 7);
 	EXPECT_EQ(bind_to(&bed.bob, second, "/other", false), -EINVAL);
-	EXPECT_EQ(unix_unlink(&bed.bob.ctx, "/other"), -ENOENT);
+	EXPECT_EQ(bed_unlink(&bed.bob.ctx, "/other"), -ENOENT);
 	bed_put(&bed.bob, second);
 	bed_close(&bed);
 }
@@ -63,7 +63,7 @@ TEST(names, abstract_name_goes_with_its_socket)
 	EXPECT_EQ(bind_to(&bed.alice, first, "wl", true), 0);
 	EXPECT_EQ(bind_to(&bed.bob, second, "wl", true), -EADDRINUSE);
 	EXPECT_EQ(connect_to(&bed.bob, second, "wl", false), -ENOENT);
-	EXPECT_EQ(unix_unlink(&bed.bob.ctx, "wl"), -ENOENT);
+	EXPECT_EQ(bed_unlink(&bed.bob.ctx, "wl"), -ENOENT);
 	/* A bound socket: an abstract name asks for that first, a path for its own. */
 	EXPECT_EQ(bind_to(&bed.alice, first, "wl", true), -EINVAL);
 	EXPECT_EQ(bind_to(&bed.bob, second, "path", false), 0);
@@ -92,7 +92,7 @@ TEST(names, path_ends_at_its_nul_and_may_be_108_bytes)
 	EXPECT_EQ(unix_bind(&bed.alice.ctx, second, &addr), 0);
 	EXPECT_EQ(unix_getname(&bed.alice.ctx, second, false, &addr), 0);
 	EXPECT_EQ(addr.len, 1);
-	EXPECT_EQ(unix_unlink(&bed.alice.ctx, "k"), 0);
+	EXPECT_EQ(bed_unlink(&bed.alice.ctx, "k"), 0);
 	bed_put(&bed.alice, first);
 	bed_put(&bed.alice, second);
 	bed_close(&bed);

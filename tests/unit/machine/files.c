@@ -129,7 +129,7 @@ TEST(files, open_and_openat_reopen_through_proc)
 		EXPECT_FAILS(ksim_write(1, "x", 1), EBADF);
 		EXPECT_EQ(ksim_openat(AT_FDCWD, "/proc/self/fd/0", O_RDWR), 2);
 		EXPECT_FAILS(ksim_open("/proc/self/fd/9", O_RDWR), ENOENT);
-		EXPECT_FAILS(ksim_open("/new", O_RDWR | O_CREAT, 0600), ENOENT);
+		EXPECT_FAILS(ksim_open("/none/new", O_RDWR | O_CREAT, 0600), ENOENT);
 		EXPECT_FAILS(ksim_open("/proc/self/fd/0", O_RDWR | O_DIRECTORY), ENOTDIR);
 		EXPECT_FAILS(ksim_openat(77, "x", O_RDWR), EBADF);
 		EXPECT_FAILS(ksim_unlink("/none"), ENOENT);

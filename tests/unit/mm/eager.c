@@ -126,16 +126,16 @@ static void hint_body(struct bed *b)
 	what.fixed = false;
 	EXPECT_EQ(mapped(b, mm, what), FILE_AT);
 	what.prot = PROT_R;
-	what.addr = PAGE_BYTES; /* below: as low as it may be */
-	EXPECT_EQ(mapped(b, mm, what), MIN_AT);
+	what.addr = PAGE_BYTES; /* below, where the heap is to be */
+	EXPECT_EQ(mapped(b, mm, what), TOP_AT - 2 * PAGE_BYTES);
 	what.addr = MAX_AT - 2 * PAGE_BYTES;
 	EXPECT_EQ(mapped(b, mm, what), MAX_AT - 2 * PAGE_BYTES);
 	what.addr = MAX_AT - 3 * PAGE_BYTES; /* its end is taken */
-	EXPECT_EQ(mapped(b, mm, what), TOP_AT - 2 * PAGE_BYTES);
-	what.addr = MAX_AT - PAGE_BYTES; /* its end is beyond */
 	EXPECT_EQ(mapped(b, mm, what), TOP_AT - 4 * PAGE_BYTES);
-	what.addr = MM_MAX - 2 * PAGE_BYTES;
+	what.addr = MAX_AT - PAGE_BYTES; /* its end is beyond */
 	EXPECT_EQ(mapped(b, mm, what), TOP_AT - 6 * PAGE_BYTES);
+	what.addr = MM_MAX - 2 * PAGE_BYTES;
+	EXPECT_EQ(mapped(b, mm, what), TOP_AT - 8 * PAGE_BYTES);
 	expect_sound(b, mm);
 	drop(b, mm);
 }

@@ -127,6 +127,49 @@ static int call_protect_several(struct scene *s)
 	return mm_protect(&s->b->ctx, s->mm, BASE + 11 * PAGE_BYTES, 4 * PAGE_BYTES, PROT_R);
 }
 
+static int call_remap_grow(struct scene *s)
+{
+	struct mm_remap what = { .addr = BASE, .old_length = PAGE_BYTES, .length = 9 * PAGE_BYTES, .may_move = true };
+	ksim_addr at;
+	int err = mm_remap(&s->b->ctx, s->mm, &what, &at);
+
+	if (err < 0)
+		return err;
+	what = (struct mm_remap){
+		.addr = at, .old_length = PAGE_BYTES, .length = PAGE_BYTES, .to = BASE, .may_move = true, .fixed = true
+	};
+	bed_fail_at(s->b, NEVER);
+	EXPECT_EQ(mm_remap(&s->b->ctx, s->mm, &what, &what.to), 0);
+	return 0;
+}
+
+/* From the middle of one mapping into the middle of another. */
+static int call_remap_fixed(struct scene *s)
+{
+	struct mm_remap what = { .addr = BASE + 11 * PAGE_BYTES,
+		                 .old_length = PAGE_BYTES,
+		                 .length = PAGE_BYTES,
+		                 .to = BASE + 2 * PAGE_BYTES,
+		                 .may_move = true,
+		                 .fixed = true };
+	ksim_addr at;
+
+	return mm_remap(&s->b->ctx, s->mm, &what, &at);
+}
+
+static int call_remap_shrink(struct scene *s)
+{
+	struct mm_remap what = { .addr = BASE + 10 * PAGE_BYTES, .old_length = 2 * PAGE_BYTES, .length = PAGE_BYTES };
+	ksim_addr at;
+
+	return mm_remap(&s->b->ctx, s->mm, &what, &at);
+}
+
+static int call_brk(struct scene *s)
+{
+	return mm_brk(&s->b->ctx, s->mm, MM_BRK + 5) == MM_BRK + 5 ? 0 : -ENOMEM;
+}
+
 static int call_fork(struct scene *s)
 {
 	return mm_fork(&s->b->ctx, s->mm, &s->child);
@@ -158,6 +201,10 @@ static void calls_body(struct bed *b)
 	expect_failures(b, call_unmap_middle, 1);
 	expect_failures(b, call_protect_middle, 2);
 	expect_failures(b, call_protect_several, 2);
+	expect_failures(b, call_remap_grow, 4);
+	expect_failures(b, call_remap_fixed, 4);
+	expect_failures(b, call_remap_shrink, 1);
+	expect_failures(b, call_brk, 1);
 }
 
 TEST(mm_failure, a_call_that_runs_out_of_memory_has_changed_nothing)
@@ -205,7 +252,7 @@ TEST(mm_failure, mappings_can_be_made_after_failures_until_the_tree_is_high)
 static long private_frames(struct bed *b, const struct scene *s)
 {
 	return owners_total(&b->env.owners, CENSUS_FRAME) - owners_total(&b->env.owners, CENSUS_TABLE) -
-	       (long)s->object->pages.count;
+	       (long)object_pages(&b->ctx, s->object);
 }
 
 /* An access with failure after failure. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Random maps, unmaps, protections, stores, forks and truncations of two address spaces and two files, against a model
+ * Random maps, unmaps, protections, moves, stores, forks and truncations of two address spaces and two files, against a model
  * that is an array of pages. After every step the regions are those of the model, all in as few VMAs as possible, and
  * the validator is content; now and then every page is loaded and stored.
  */
@@ -166,6 +166,130 @@ static void step_protect(struct model *m, int s)
 	EXPECT_MSG(err == expected, "expected %d when %s", expected, m->what);
 }
 
+/* Whether two neighbouring pages lie in one VMA. */
+static bool same_region(const struct page *a, const struct page *z)
+{
+	return a->mapped && z->mapped && a->shared == z->shared && a->noreserve == z->noreserve && a->prot == z->prot &&
+	       a->max_prot == z->max_prot && a->file == z->file && a->pgidx + 1 == z->pgidx;
+}
+
+/* Pages from the first on that lie in its VMA, of which one may be beyond the last. */
+static unsigned pages_of_region(const struct page *pages, unsigned first)
+{
+	unsigned n = pages[first].mapped;
+
+	while (n > 0 && first + n < PAGES && same_region(&pages[first + n - 1], &pages[first + n]))
+		n++;
+	return n;
+}
+
+static bool any_mapped(const struct page *pages, unsigned first, unsigned n)
+{
+	for (unsigned i = first; i < first + n; i++)
+		if (pages[i].mapped)
+			return true;
+	return false;
+}
+
+/* A page of the model as it looks elsewhere; `n` pages on in the file. */
+static struct page moved_page(struct page p, unsigned to, unsigned n)
+{
+	p.pgidx = p.file != NONE ? p.pgidx + n : page_addr(to) >> PAGE_SHIFT;
+	return p;
+}
+
+struct resize {
+	unsigned first, old, now, to;
+	bool fixed, keep;
+};
+
+/* Of length 0 no range overlaps, but what is to be mapped once more is unmapped first. */
+static bool unmaps_itself(const struct resize *r)
+{
+	return r->fixed && r->old == 0 && r->first == r->to;
+}
+
+/* What mm_remap says to it. */
+static int expected_remap(const struct page *pages, const struct resize *r)
+{
+	unsigned n = pages_of_region(pages, r->first);
+
+	if (r->fixed && r->first < r->to + r->now && r->to < r->first + r->old)
+		return -EINVAL;
+	if (n == 0)
+		return -EFAULT;
+	if (r->now == r->old || (!r->fixed && r->now < r->old))
+		return 0;
+	if (r->old == 0 && !pages[r->first].shared)
+		return -EINVAL;
+	if (unmaps_itself(r))
+		return -EFAULT;
+	if (MIN(r->old, r->now) > n)
+		return -EFAULT;
+	if (r->fixed)
+		return 0;
+	return r->old == n && !any_mapped(pages, r->first + r->old, r->now - r->old) ? 0 : -ENOMEM;
+}
+
+static void model_remap(struct page *pages, const struct resize *r)
+{
+	const struct page empty = { .mapped = false };
+	unsigned n = MIN(r->old, r->now);
+	struct page last = pages[r->first + (n > 0 ? n - 1 : 0)];
+
+	last.own = false;
+	last.value = 0;
+	for (unsigned i = 0; i < r->now; i++) {
+		struct page *to = &pages[(r->fixed ? r->to : r->first) + i], *from = &pages[r->first + i];
+
+		if (i >= n) {
+			*to = moved_page(last, (unsigned)(to - pages), n > 0 ? i - (n - 1) : i);
+		} else if (r->fixed && (from->mapped || r->now != r->old)) {
+			*to = moved_page(*from, (unsigned)(to - pages), 0);
+			from->own = false;
+			if (!r->keep)
+				*from = empty;
+		}
+	}
+	for (unsigned i = r->now; i < r->old; i++)
+		pages[r->first + i] = empty;
+}
+
+static void step_remap(struct model *m, int s)
+{
+	struct resize r = { .first = pick(m, PAGES), .fixed = pick(m, 3), .keep = pick(m, 4) == 0 };
+	struct mm_remap what;
+	ksim_addr at = 0;
+	int err, expected;
+
+	r.old = pick(m, MIN(PAGES - r.first, 8u) + 1);
+	r.now = pick(m, 2) && r.old > 0 ? r.old : 1 + pick(m, MIN(PAGES - r.first, 8u));
+	r.to = pick(m, PAGES - r.now + 1);
+	r.keep = r.keep && r.fixed && r.old == r.now;
+	what = (struct mm_remap){
+		.addr = page_addr(r.first),
+		.old_length = r.old * PAGE_BYTES,
+		.length = r.now * PAGE_BYTES,
+		.to = page_addr(r.to),
+		.may_move = r.fixed,
+		.fixed = r.fixed,
+		.keep = r.keep,
+	};
+	expected = expected_remap(m->page[s], &r);
+	err = mm_remap(&m->b->ctx, m->mm[s], &what, &at);
+	snprintf(m->what, sizeof(m->what), "moving pages [%u, %u) in space %d to %u pages at %u, fixed %d, keep %d: %d",
+	         r.first, r.first + r.old, s, r.now, r.to, r.fixed, r.keep, err);
+	EXPECT_MSG(err == expected, "expected %d when %s", expected, m->what);
+	if (err == -EFAULT && unmaps_itself(&r) && m->page[s][r.first].mapped) {
+		r = (struct resize){ .first = r.first, .old = r.now };
+		model_remap(m->page[s], &r);
+	}
+	if (err < 0)
+		return;
+	EXPECT_EQ(at, r.fixed ? what.to : what.addr);
+	model_remap(m->page[s], &r);
+}
+
 static void step_truncate(struct model *m)
 {
 	int f = (int)pick(m, FILES);
@@ -193,13 +317,6 @@ static void step_fork(struct model *m)
 	snprintf(m->what, sizeof(m->what), "forking");
 }
 
-/* Whether two neighbouring pages lie in one VMA. */
-static bool same_region(const struct page *a, const struct page *z)
-{
-	return a->mapped && z->mapped && a->shared == z->shared && a->noreserve == z->noreserve && a->prot == z->prot &&
-	       a->max_prot == z->max_prot && a->file == z->file && a->pgidx + 1 == z->pgidx;
-}
-
 static void check_regions(struct model *m, int s)
 {
 	const struct page *p = m->page[s];
@@ -220,7 +337,7 @@ static void step(struct model *m)
 {
 	int s = m->mm[1] != NULL && pick(m, 2);
 
-	switch (pick(m, 16)) {
+	switch (pick(m, 19)) {
 	case 0 ... 3:
 		step_map(m, s);
 		break;
@@ -235,6 +352,9 @@ static void step(struct model *m)
 		break;
 	case 14:
 		step_truncate(m);
+		break;
+	case 15 ... 17:
+		step_remap(m, s);
 		break;
 	default:
 		if (pick(m, 2))
@@ -261,6 +381,7 @@ static void run_model(struct bed *b, uint64_t seed)
 	SETUP(m != NULL);
 	m->b = b;
 	m->seed = seed;
+	b->env.profile.mremap_moves_many = true;
 	m->mm[0] = space(b);
 	for (int f = 0; f < FILES; f++) {
 		m->object[f] = file(b, FILE_PAGES);
@@ -293,7 +414,7 @@ static void model_body(struct bed *b)
 		run_model(b, seed * UINT64_C(0x9e3779b97f4a7c15));
 }
 
-/* mmap(2), mprotect(2), fork(2) and ftruncate(2), page by page; SEMANTICS 45, 46, 53, 54, 56. */
+/* mmap(2), mprotect(2), mremap(2), fork(2) and ftruncate(2), page by page; SEMANTICS 45, 46, 53, 54, 56, 73, 74. */
 TEST(mm_model, random_calls_do_what_an_array_of_pages_does)
 {
 	on_both(model_body);

@@ -224,14 +224,18 @@ static void map_areas(struct bed *b, struct arena *a)
 	mapped(b, a->mm, file_at(a->object, PRIVATE_BASE, PAGES, 0, false));
 }
 
+/* DONTNEED, REMOVE, DONTFORK, DOFORK, WIPEONFORK, POPULATE_READ, POPULATE_WRITE, GUARD_INSTALL, GUARD_REMOVE */
+static const int advices[] = { 4, 9, 10, 11, 18, 22, 23, 102, 103 };
+
 /* One change of the address space or of the file. */
 static void change(struct arena *a, struct cpu *cpu)
 {
 	struct ctx *ctx = &a->b->ctx;
 	ksim_addr base = BASE + 16 * PAGE_BYTES * pick(cpu, 3);
 	unsigned first = pick(cpu, PAGES), n = 1 + pick(cpu, PAGES - first);
+	ksim_addr addr = base + first * PAGE_BYTES;
 
-	switch (pick(cpu, 6)) {
+	switch (pick(cpu, 9)) {
 	case 0:
 		EXPECT_EQ(mm_unmap(ctx, a->mm, base + first * PAGE_BYTES, n * PAGE_BYTES), 0);
 		break;
@@ -243,6 +247,16 @@ static void change(struct arena *a, struct cpu *cpu)
 		break;
 	case 3:
 		mm_protect(ctx, a->mm, base, PAGES * PAGE_BYTES, RW);
+		break;
+	case 4:
+	case 5:
+		mm_advise(ctx, a->mm, addr, n * PAGE_BYTES, advices[pick(cpu, ARRAY_SIZE(advices))]);
+		break;
+	case 6:
+		if (pick(cpu, 2))
+			mm_lock(ctx, a->mm, addr, n * PAGE_BYTES, pick(cpu, 2) ? MM_LOCK_ON_FAULT : 0);
+		else
+			mm_unlock(ctx, a->mm, addr, n * PAGE_BYTES);
 		break;
 	default:
 		object_resize(ctx, a->object, first * PAGE_BYTES + pick(cpu, 2) * 100);

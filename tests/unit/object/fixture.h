@@ -7,7 +7,7 @@
 #define FIXTURE_H
 
 #include "host/kmem.h"
-#include "object/object.h"
+#include "object/shmem.h"
 
 #define USER_BASE  UINT64_C(0x10000)
 #define USER_BYTES (8 * PAGE_BYTES)

@@ -95,7 +95,7 @@ static void witness_zap(struct ctx *ctx, struct mapper *mapper, uint64_t first, 
 	EXPECT_MSG(first >= pages_of(object_size(w->object)), "page %#llx is zapped before the size is stored",
 	           (unsigned long long)first);
 	EXPECT_EQ(object_seq(w->object), 1);
-	EXPECT(!radix_next(&w->object->pages, first, &found, &pfn) || found > last);
+	EXPECT(!radix_next(&shmem_of(w->object)->pages, first, &found, &pfn) || found > last);
 	EXPECT_EQ(frame_of(w->f->env.phys, w->watched)->use, FRAME_FILE);
 	if (w->nzaps++ == 0)
 		w->first = first;
@@ -219,10 +219,10 @@ TEST(object, check_names_the_broken_invariant)
 	object_check(&f.ctx, object, &report);
 	EXPECT_EQ(report.broken, 1);
 	object->size = PAGE_BYTES;
-	object->pages.count++;
+	shmem_of(object)->pages.count++;
 	object_check(&f.ctx, object, &report);
 	EXPECT_EQ(report.broken, 2);
-	object->pages.count--;
+	shmem_of(object)->pages.count--;
 	expect_sound(&f, object);
 	object_put(&f.ctx, object);
 	fixture_close(&f);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Faults, reads and growth on threads against truncation: the protocol of object.c, with a mapping whose page table
+ * Faults, reads and growth on threads against truncation and holes: the protocol of object.c, with a mapping whose page table
  * is an array. No access meets a freed frame, and after a shrink has returned nothing beyond the size is mapped.
  */
 #include "fixture.h"
@@ -141,7 +141,7 @@ static void expect_coherent(struct race *race)
 	mutex_lock(ctx, &race->object->lock);
 	spin_lock(ctx, &race->map.leaf_lock, RANK_PT_LEAF);
 	for (uint64_t pgidx = 0; pgidx < NPAGES; pgidx++) {
-		uint64_t entry = race->map.entry[pgidx].n, slot = radix_get(&race->object->pages, pgidx).n;
+		uint64_t entry = race->map.entry[pgidx].n, slot = radix_get(&shmem_of(race->object)->pages, pgidx).n;
 
 		EXPECT_MSG(entry == 0 || (pgidx < npages && entry == slot),
 		           "page %llu of %llu is mapped to pfn %#llx, the object has %#llx", (unsigned long long)pgidx,
@@ -156,13 +156,17 @@ static void resize_at_random(struct race *race, uint64_t *seed)
 	uint64_t size = rnd(seed) % (NPAGES * PAGE_BYTES), now = object_size(race->object);
 	char one = 1;
 
-	switch (rnd(seed) % 3) {
+	switch (rnd(seed) % 4) {
 	case 0:
 		if (size > now)
 			EXPECT_EQ(object_commit(&race->f.ctx, race->object, now, size), 0);
 		break;
 	case 1:
 		EXPECT_EQ(write_at(&race->f, race->object, size, &one, 1), 1);
+		return;
+	case 2:
+		object_punch(&race->f.ctx, race->object, size / 2, size + 1);
+		expect_coherent(race);
 		return;
 	}
 	object_resize(&race->f.ctx, race->object, size);

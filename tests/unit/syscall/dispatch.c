@@ -76,13 +76,15 @@ TEST(dispatch, what_a_call_makes_bears_its_name)
 TEST(dispatch, what_a_call_drops_is_gone_when_it_returns)
 {
 	struct bed bed;
+	long before;
 	int fd;
 
 	bed_open(&bed);
+	before = owners_total(&bed.kernel->env.owners, CENSUS_INODE);
 	fd = bed_memfd(&bed);
-	EXPECT_EQ(owners_total(&bed.kernel->env.owners, CENSUS_INODE), 1);
+	EXPECT_EQ(owners_total(&bed.kernel->env.owners, CENSUS_INODE), before + 1);
 	EXPECT_EQ(CALL(&bed, close, fd), 0);
-	EXPECT_EQ(owners_total(&bed.kernel->env.owners, CENSUS_INODE), 0);
+	EXPECT_EQ(owners_total(&bed.kernel->env.owners, CENSUS_INODE), before);
 	bed_close(&bed);
 }
 

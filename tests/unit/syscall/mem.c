@@ -69,24 +69,85 @@ TEST(mmap, shared_validate_refuses_unknown_flags_and_shared_ignores_them)
 	bed_close(&bed);
 }
 
-TEST(mmap, what_is_not_modelled_is_refused)
+TEST(mmap, flags_of_stacks_large_pages_and_low_addresses_are_judged_as_Linux_does)
+{
+	struct mm_region region;
+	struct bed bed;
+	long low;
+	int fd;
+
+	bed_open(&bed);
+	fd = bed_memfd(&bed);
+	EXPECT_EQ(CALL(&bed, mmap, NOWHERE, 4096, PROT_READ, ANON | MAP_GROWSDOWN | MAP_STACK, MINUS_ONE, 0), NOWHERE);
+	REQUIRE(mm_region(&bed.task->ctx, bed.process->mm, NOWHERE, &region));
+	EXPECT_EQ(region.flags, VMA_GROWSDOWN | VMA_NOHUGE);
+	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, MINUS_ONE, 0),
+	          -EINVAL);
+	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_GROWSDOWN, fd, 0), -EINVAL);
+	low = CALL(&bed, mmap, 0, 4096, PROT_READ, ANON | X86_32BIT, MINUS_ONE, 0);
+	EXPECT(low > 0 && low < INT64_C(0x80000000));
+	EXPECT_EQ(CALL(&bed, mmap, 0, 0, PROT_READ, ANON | MAP_HUGETLB, MINUS_ONE, 0), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, ANON | MAP_HUGETLB, MINUS_ONE, 0), -ENOMEM);
+	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, ANON | MAP_HUGETLB | 5 << 26, MINUS_ONE, 0), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, MAP_SHARED | MAP_HUGETLB, fd, 0), -EINVAL);
+	bed.abi = KSIM_ARCH_AARCH64;
+	low = CALL(&bed, mmap, 0, 4096, PROT_READ, ANON | 0x40, MINUS_ONE, 0);
+	EXPECT(low > INT64_C(0x80000000)); /* no MAP_32BIT there */
+	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, 3 | 0x40, fd, 0), -EOPNOTSUPP);
+	bed_close(&bed);
+}
+
+TEST(mmap, what_is_wrong_with_the_address_goes_before_what_is_wrong_with_the_file)
 {
 	struct bed bed;
 	int fd;
 
 	bed_open(&bed);
 	fd = bed_memfd(&bed);
-	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, ANON | MAP_GROWSDOWN, MINUS_ONE, 0), -EOPNOTSUPP);
-	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, MINUS_ONE, 0),
-	          -EINVAL);
-	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_GROWSDOWN, fd, 0), -EINVAL);
-	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, ANON | X86_32BIT, MINUS_ONE, 0), -EOPNOTSUPP);
-	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, ANON | MAP_HUGETLB, MINUS_ONE, 0), -ENOMEM);
-	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, ANON | MAP_HUGETLB | 5 << 26, MINUS_ONE, 0), -EINVAL);
-	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, MAP_SHARED | MAP_HUGETLB, fd, 0), -EINVAL);
-	bed.abi = KSIM_ARCH_AARCH64;
-	EXPECT(CALL(&bed, mmap, 0, 4096, PROT_READ, ANON | 0x40, MINUS_ONE, 0) > 0); /* no MAP_32BIT there */
-	EXPECT_EQ(CALL(&bed, mmap, 0, 4096, PROT_READ, 3 | 0x40, fd, 0), -EOPNOTSUPP);
+	EXPECT_EQ(CALL(&bed, mmap, NOWHERE, 4096, PROT_READ, ANON | MAP_FIXED, MINUS_ONE, 0), NOWHERE);
+	EXPECT_EQ(CALL(&bed, mmap, NOWHERE, 4096, PROT_READ, 5 | MAP_FIXED_NOREPLACE, fd, 0), -EEXIST);
+	EXPECT_EQ(CALL(&bed, mmap, NOWHERE, 4096, PROT_READ, 5 | MAP_FIXED, fd, 0), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mmap, UINT64_MAX - 12, 1, PROT_READ, ANON | MAP_FIXED, MINUS_ONE, 0), -13);
+	EXPECT_EQ(CALL(&bed, mmap, UINT64_MAX - 4095, 1, PROT_READ, ANON | MAP_FIXED, MINUS_ONE, 0), -ENOMEM);
+	bed_close(&bed);
+}
+
+TEST(mremap, arguments_are_judged_before_the_map)
+{
+	enum { MAYMOVE = 1, FIXED = 2, DONTUNMAP = 4 };
+	const uint64_t there = NOWHERE + 65536;
+	struct bed bed;
+
+	bed_open(&bed);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 4096, 8, 0), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 4096, UINT64_C(1) << 32, 0), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE + 1, 4096, 4096, 0, 0), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 0, 0, 0), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, PT_SPAN, 0, 0), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 4096, FIXED, there), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 4096, DONTUNMAP, there), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 8192, DONTUNMAP | MAYMOVE, there), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 4096, FIXED | MAYMOVE, there + 1), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 4096, FIXED | MAYMOVE, MM_MAX), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 4096, FIXED | MAYMOVE, NOWHERE), -EINVAL);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 4096, FIXED | MAYMOVE, there), -EFAULT);
+	EXPECT_EQ(CALL(&bed, mmap, NOWHERE, 4096, PROT_READ, ANON, MINUS_ONE, 0), NOWHERE);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 4096, FIXED | MAYMOVE, 4096), -EPERM);
+	EXPECT_EQ(CALL(&bed, mremap, NOWHERE, 4096, 4096, FIXED | MAYMOVE, there), there);
+	EXPECT_EQ(CALL(&bed, mremap, there, 1, 4097, 0, MINUS_ONE), there); /* an address that nobody asked for */
+	bed_close(&bed);
+}
+
+TEST(brk, returns_where_the_heap_ends_whatever_was_asked_for)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	EXPECT_EQ(CALL(&bed, brk, 0), MM_BRK);
+	EXPECT_EQ(CALL(&bed, brk, MM_BRK + 5000), MM_BRK + 5000);
+	EXPECT_EQ(CALL(&bed, brk, MM_BRK - 1), MM_BRK + 5000);
+	EXPECT_EQ(CALL(&bed, brk, MINUS_ONE), MM_BRK + 5000);
+	EXPECT_EQ(CALL(&bed, brk, MM_BRK), MM_BRK);
 	bed_close(&bed);
 }
 

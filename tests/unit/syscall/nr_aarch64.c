@@ -14,17 +14,54 @@
 #define __ARCH_WANT_SET_GET_RLIMIT
 #include <asm-generic/unistd.h>
 
+/* Later than many a host's headers. */
+#ifndef __NR_fchmodat2
+#define __NR_fchmodat2 452
+#endif
+
 #define AARCH64(call) syscall_table[CALL_##call].nr[1]
 
 #if defined(KSIM_NR_AARCH64_open) || defined(KSIM_NR_AARCH64_dup2) || defined(KSIM_NR_AARCH64_unlink)
 #error "aarch64 has no such call"
 #endif
-#define KSIM_NR_AARCH64_open   -1
-#define KSIM_NR_AARCH64_dup2   -1
-#define KSIM_NR_AARCH64_unlink -1
-#define __NR_open              -1
-#define __NR_dup2              -1
-#define __NR_unlink            -1
+#define KSIM_NR_AARCH64_open     -1
+#define KSIM_NR_AARCH64_dup2     -1
+#define KSIM_NR_AARCH64_unlink   -1
+#define KSIM_NR_AARCH64_pause    -1
+#define KSIM_NR_AARCH64_getpgrp  -1
+#define __NR_pause               -1
+#define __NR_getpgrp             -1
+#define KSIM_NR_AARCH64_creat    -1
+#define KSIM_NR_AARCH64_mkdir    -1
+#define KSIM_NR_AARCH64_rmdir    -1
+#define KSIM_NR_AARCH64_mknod    -1
+#define KSIM_NR_AARCH64_link     -1
+#define KSIM_NR_AARCH64_symlink  -1
+#define KSIM_NR_AARCH64_readlink -1
+#define KSIM_NR_AARCH64_rename   -1
+#define KSIM_NR_AARCH64_stat     -1
+#define KSIM_NR_AARCH64_lstat    -1
+#define KSIM_NR_AARCH64_access   -1
+#define KSIM_NR_AARCH64_chmod    -1
+#define KSIM_NR_AARCH64_chown    -1
+#define KSIM_NR_AARCH64_lchown   -1
+#define __NR_open                -1
+#define __NR_dup2                -1
+#define __NR_unlink              -1
+#define __NR_creat               -1
+#define __NR_mkdir               -1
+#define __NR_rmdir               -1
+#define __NR_mknod               -1
+#define __NR_link                -1
+#define __NR_symlink             -1
+#define __NR_readlink            -1
+#define __NR_rename              -1
+#define __NR_stat                -1
+#define __NR_lstat               -1
+#define __NR_access              -1
+#define __NR_chmod               -1
+#define __NR_chown               -1
+#define __NR_lchown              -1
 
 TEST(nr, public_aarch64_numbers_are_those_of_the_table)
 {

@@ -157,13 +157,12 @@ TEST(rlimit, checks_come_in_the_order_of_Linux)
 	EXPECT_EQ(CALL(&bed, setrlimit, 7, p(limit)), -EINVAL);
 	limit[1] = 1 << 21;
 	EXPECT_EQ(CALL(&bed, setrlimit, 7, p(limit)), -EPERM);
-	EXPECT_EQ(CALL(&bed, setrlimit, 9, p(limit)), -EINVAL); /* nothing limits memory here */
-	EXPECT_EQ(CALL(&bed, getrlimit, 9, p(limit)), 0);
-	EXPECT_EQ(limit[0], UINT64_MAX);
 	EXPECT_EQ(CALL(&bed, setrlimit, 9, p(limit)), 0);
+	EXPECT_EQ(CALL(&bed, getrlimit, 9, p(limit)), 0);
+	EXPECT_EQ(limit[0], 20);
 	EXPECT_EQ(CALL(&bed, prlimit64, 9999, 16, BAD, 0), -EFAULT);
 	EXPECT_EQ(CALL(&bed, prlimit64, 9999, 16, 0, 0), -ESRCH);
-	EXPECT_EQ(CALL(&bed, prlimit64, 1, 7, 0, 0), -EPERM);
+	EXPECT_EQ(CALL(&bed, prlimit64, 1, 7, 0, 0), 0); /* root may */
 	EXPECT_EQ(CALL(&bed, prlimit64, 0, 16, 0, 0), -EINVAL);
 	EXPECT_EQ(CALL(&bed, prlimit64, 0, 7, 0, 0), 0);
 	bed_close(&bed);

@@ -67,7 +67,7 @@ static void task_gone(struct ctx *ctx, struct task *task)
 
 static void task_kicked(struct ctx *ctx, struct task *task)
 {
-	EXPECT(task_dying(task));
+	EXPECT(task_attends(task));
 	count(&calls_of(ctx->env)->task_kicked);
 }
 

@@ -6,6 +6,7 @@
 
 #include <sys/socket.h>
 
+#include "object/shmem.h"
 #include "unit/finds.h"
 
 static void put_fd(struct bed *b, struct process *p, struct file *file)
@@ -58,7 +59,7 @@ static void contents_body(struct bed *b)
 	EXPECT_SOUND(kernel_check, b->kernel);
 	EXPECT_FINDS_WHILE(vma->max_prot, 1, "prot lies within max_prot", kernel_check, b->kernel);
 	EXPECT_FINDS_WHILE(p->files->hint, 4, "fdtable I2", kernel_check, b->kernel);
-	EXPECT_FINDS_WHILE(memfd->inode->object->pages.count, 1, "radix I4", kernel_check, b->kernel);
+	EXPECT_FINDS_WHILE(shmem_of(memfd->inode->object)->pages.count, 1, "radix I4", kernel_check, b->kernel);
 	EXPECT_FINDS_WHILE(b->kernel->env.phys->nfree, 1, "nfree is exact", kernel_check, b->kernel);
 	exits(b, p, 0);
 	expect_exited(b, p, 0);

@@ -86,7 +86,7 @@ static void sentences_body(struct bed *b)
 		{ SIGBUS, BUS_ADRALN, "p (2) killed by SIGBUS BUS_ADRALN" },
 		{ SIGBUS, 0, "p (2) killed by SIGBUS" },
 		{ SIGKILL, 0, "p (2) killed by SIGKILL" },
-		{ SIGTERM, 0, "p (2) killed by a signal" },
+		{ SIGTERM, 0, "p (2) killed by SIGTERM" },
 	};
 	struct process *p = born(b, "p");
 

@@ -46,6 +46,11 @@ void bed_close(struct bed *bed)
 	struct check_report report = { .line = print_broken };
 
 	bed_fail_at(bed, NEVER);
+	if (bed->env.tree != NULL) {
+		tree_check(&bed->ctx, &report);
+		tree_empty(&bed->ctx);
+		tree_destroy(&bed->env);
+	}
 	ctx_drain(&bed->ctx);
 	for (int kind = 0; kind < CENSUS_KIND_COUNT; kind++)
 		EXPECT_MSG(owners_total(&bed->env.owners, kind) == 0, "%ld of kind %s are left",
@@ -132,6 +137,129 @@ struct file *bed_reopen(struct bed *bed, struct file *file, uint32_t flags)
 	inode_get(file->inode);
 	SETUP(file_create(&bed->ctx, file->ops, file->inode, flags, &again) == 0);
 	return again;
+}
+
+/* A small /proc: what the key says is the table, and which file it is. */
+
+enum { IN_ROOT, IN_PID, IN_FDS };
+
+static int number(const char *name)
+{
+	int n = 0;
+
+	if (name[0] == '\0' || strlen(name) > 3 || (name[0] == '0' && name[1] != '\0'))
+		return -1;
+	for (; *name != '\0'; name++) {
+		if (*name < '0' || *name > '9')
+			return -1;
+		n = n * 10 + (*name - '0');
+	}
+	return n;
+}
+
+static int self_text(struct ctx *ctx, struct inode *link, char *text, size_t size)
+{
+	(void)ctx;
+	(void)link;
+	return snprintf(text, size, "%d", BED_PID);
+}
+
+static int fd_text(struct ctx *ctx, struct inode *link, char *text, size_t size)
+{
+	struct fdtable *table = (struct fdtable *)(uintptr_t)link->gen_key[0];
+	struct file *file = fd_get_any(ctx, table, (int)link->gen_key[1]);
+	int n;
+
+	if (file == NULL)
+		return -ENOENT;
+	n = file->ops->describe(file, text, size);
+	file_put(ctx, file);
+	return n;
+}
+
+static int fd_follow(struct ctx *ctx, struct inode *link, struct dentry **out)
+{
+	struct fdtable *table = (struct fdtable *)(uintptr_t)link->gen_key[0];
+	struct file *file = fd_get_any(ctx, table, (int)link->gen_key[1]);
+
+	if (file == NULL)
+		return -ENOENT;
+	*out = file_dentry(ctx, file);
+	file_put(ctx, file);
+	return *out != NULL ? 0 : -ENOMEM;
+}
+
+static const struct gen_ops self_ops = { .readlink = self_text };
+static const struct gen_ops fd_ops = { .readlink = fd_text, .follow = fd_follow };
+
+static int fds_lookup(struct ctx *ctx, struct inode *dir, const char *name, struct inode **out)
+{
+	struct fdtable *table = (struct fdtable *)(uintptr_t)dir->gen_key[0];
+	const uint64_t key[2] = { dir->gen_key[0], (uint64_t)number(name) };
+	struct file *file = number(name) >= 0 ? fd_get_any(ctx, table, number(name)) : NULL;
+
+	if (file == NULL)
+		return -ENOENT;
+	file_put(ctx, file);
+	return gen_inode_create(ctx, &fd_ops, S_IFLNK | 0700, gen_ino(BED_PID, IN_FDS, key[1]), key, out);
+}
+
+static int fds_list(struct ctx *ctx, struct inode *dir, uint64_t position, struct listing *listing)
+{
+	struct fdtable *table = (struct fdtable *)(uintptr_t)dir->gen_key[0];
+	struct file *file;
+	char name[16];
+	int fd = (int)position - 2;
+
+	for (; fdtable_next(ctx, table, fd, &fd, &file, NULL); fd++) {
+		snprintf(name, sizeof(name), "%d", fd);
+		file_put(ctx, file);
+		if (!listing_add(listing, name, gen_ino(BED_PID, IN_FDS, (uint64_t)fd), S_IFLNK, (uint64_t)fd + 3))
+			break;
+	}
+	return 0;
+}
+
+static const struct gen_ops fds_ops = { .lookup = fds_lookup, .list = fds_list };
+
+static int pid_lookup(struct ctx *ctx, struct inode *dir, const char *name, struct inode **out)
+{
+	if (strcmp(name, "fd") != 0)
+		return -ENOENT;
+	return gen_inode_create(ctx, &fds_ops, S_IFDIR | 0500, gen_ino(BED_PID, IN_PID, 0), dir->gen_key, out);
+}
+
+static const struct gen_ops pid_ops = { .lookup = pid_lookup };
+
+static int proc_lookup(struct ctx *ctx, struct inode *dir, const char *name, struct inode **out)
+{
+	if (strcmp(name, "self") == 0)
+		return gen_inode_create(ctx, &self_ops, S_IFLNK | 0777, gen_ino(IN_ROOT, 0, 0), dir->gen_key, out);
+	if (number(name) != BED_PID)
+		return -ENOENT;
+	return gen_inode_create(ctx, &pid_ops, S_IFDIR | 0555, gen_ino(BED_PID, IN_ROOT, 0), dir->gen_key, out);
+}
+
+static const struct gen_ops proc_ops = { .lookup = proc_lookup };
+
+void bed_tree(struct bed *bed, struct fdtable *table)
+{
+	const struct path_at proc = { NULL, PATH_CWD, "/proc" };
+	struct dentry *dentry = NULL;
+
+	SETUP(tree_create(&bed->env) == 0);
+	tree_set_proc(&bed->ctx, &proc_ops);
+	SETUP(path_lookup(&bed->ctx, &proc, 0, &dentry) == 0);
+	dentry->inode->gen_key[0] = (uintptr_t)table;
+	dentry_put(&bed->ctx, dentry);
+	ctx_drain(&bed->ctx);
+}
+
+int bed_open_path(struct ctx *ctx, struct fdtable *table, const char *path, uint32_t flags, struct file **out)
+{
+	const struct path_at at = { table, PATH_CWD, path };
+
+	return vfs_open(ctx, &at, flags, 0644, out);
 }
 
 uint64_t size_of(struct bed *bed, struct file *file)

@@ -13,6 +13,7 @@
 
 #include "harness.h"
 #include "vfs/fdtable.h"
+#include "vfs/path.h"
 
 #define NEVER                  0
 #define FORBIDDEN_USER_ADDRESS UINT64_C(0x10000) /* nothing is mapped there, or anywhere */
@@ -49,6 +50,13 @@ struct fdtable *bed_table(struct bed *bed, uint32_t limit);
 struct file *bed_memfd(struct bed *bed, unsigned flags, uint64_t size);
 /** Another description on the same inode. */
 struct file *bed_reopen(struct bed *bed, struct file *file, uint32_t flags);
+enum { BED_PID = 42 };
+/**
+ * A tree of names, with a /proc in it that has the descriptors of a table: /proc/self, which leads to 42, /proc/42/fd
+ * and what is in it. bed_close takes it away.
+ */
+void bed_tree(struct bed *bed, struct fdtable *table);
+int bed_open_path(struct ctx *ctx, struct fdtable *table, const char *path, uint32_t flags, struct file **out);
 /** The size, as fstat tells it. */
 uint64_t size_of(struct bed *bed, struct file *file);
 uint64_t blocks_of(struct bed *bed, struct file *file);

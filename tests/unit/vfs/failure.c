@@ -98,7 +98,7 @@ static long dup_to_high(struct scene *s)
 static long reopen(struct scene *s)
 {
 	struct file *file = NULL;
-	int err = vfs_open(&s->bed.ctx, s->table, 1, "/proc/self/fd/0", FILE_RDWR, 0, &file);
+	int err = bed_open_path(&s->bed.ctx, s->table, "/proc/self/fd/0", FILE_RDWR, &file);
 
 	file_put(&s->bed.ctx, file);
 	return err;
@@ -167,6 +167,7 @@ static void scene_open(struct scene *s, enum commit_policy commit)
 	s->memfd = bed_memfd(&s->bed, 0, 0);
 	SETUP(fd_reserve(&s->bed.ctx, s->table, 0, false) == 0);
 	fd_install(&s->bed.ctx, s->table, 0, s->memfd);
+	bed_tree(&s->bed, s->table);
 }
 
 static void scene_close(struct scene *s)

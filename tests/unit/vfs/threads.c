@@ -47,6 +47,7 @@ static void scene_open(struct scene *s)
 	s->file = bed_memfd(&s->bed, MEMFD_ALLOW_SEALING, 0);
 	SETUP(fd_reserve(&s->bed.ctx, s->table, 0, false) == 0);
 	fd_install(&s->bed.ctx, s->table, 0, s->file);
+	bed_tree(&s->bed, s->table);
 }
 
 static void scene_close(struct scene *s)
@@ -109,7 +110,7 @@ static void *append_records(void *arg)
 
 	memset(record, w->mark, sizeof(record));
 	pthread_barrier_wait(&w->scene->start);
-	EXPECT_EQ(vfs_open(&w->ctx, w->scene->table, 1, "/proc/self/fd/0", FILE_RDWR | FILE_APPEND, 0, &own), 0);
+	EXPECT_EQ(bed_open_path(&w->ctx, w->scene->table, "/proc/self/fd/0", FILE_RDWR | FILE_APPEND, &own), 0);
 	for (int i = 0; i < ROUNDS && own != NULL; i++) {
 		uio_init_one(&uio, uptr_from(record), sizeof(record));
 		EXPECT_EQ(vfs_pwrite(&w->ctx, own, &uio, 0), RECORD);

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mprotect on VMAs.
+ *
+ * It is partial where Linux is: what lies before a hole, before a range that may not have the protection, or before one
+ * that would make too many VMAs, is changed. What it may need (two VMAs and the tree nodes for them) is allocated first.
+ *
+ * I1  when it fails for want of memory of the kernel's own, nothing has changed
+ * I2  an entry never allows more than its VMA: what is reduced is invalidated before the call returns
+ *
+ * Locking: the map lock exclusive. Linux: mm/mprotect.c. Not modelled: protection keys.
+ */
+#include "mm/vma.h"
+
+#include <errno.h>
+
+struct protect {
+	const struct vma *vma;
+	bool reduced; /* some entry allows less than it did */
+};
+
+static int protect_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
+{
+	struct protect *protect = arg;
+
+	(void)addr;
+	pt_lock(ctx, &first);
+	for (size_t i = 0; i < n; i++) {
+		pte_t was = pte_read(&first.entry[i]);
+
+		while (pte_present(was)) {
+			unsigned old = pte_flags(pt->format, was);
+			/* A private page becomes writable by a fault, which knows whether it is the mapping's own. */
+			unsigned now =
+				vma_pte_flags(protect->vma, old & PTE_WRITE) | (old & (PTE_ACCESSED | PTE_DIRTY));
+
+			if (now == old)
+				break;
+			protect->reduced |= (old & ~now) != 0;
+			if (pte_compare_exchange(&first.entry[i], was, pte_make(pt->format, pte_pfn(was), now)))
+				break;
+			was = pte_read(&first.entry[i]);
+		}
+	}
+	pt_unlock(ctx, &first);
+	return 0;
+}
+
+/* Change one VMA, which lies wholly in the range. */
+static void protect_vma(struct ctx *ctx, struct vma *vma, uint8_t prot)
+{
+	struct protect protect = { .vma = vma };
+
+	vma_set_prot(vma, prot);
+	pt_for_each_leaf(ctx, &vma->mm->pt, vma->start, vma->end, protect_leaf, &protect);
+	if (protect.reduced)
+		mm_invalidate(ctx, vma->mm, vma->start, vma->end, false);
+	mm_filled(ctx, vma->mm, vma->start, vma->end);
+}
+
+/* VMAs that changing [addr, end) may cut: one that begins below, one that ends above. */
+static unsigned cuts(const struct mm *mm, ksim_addr addr, ksim_addr end)
+{
+	const struct vma *first = ranges_find(&mm->vmas, addr);
+	const struct vma *last = ranges_find(&mm->vmas, end);
+
+	return (first != NULL && first->start < addr) + (last != NULL && last->start < end);
+}
+
+/* Make the VMA's part within [addr, end) a VMA of its own. 0 or -ENOMEM, if there would be too many. */
+static int isolate(struct ctx *ctx, struct vma **vma, ksim_addr addr, ksim_addr end, uint8_t prot, struct vma **spare)
+{
+	unsigned more = vma_more(*vma, addr, end, prot, (*vma)->flags);
+	struct vma *low = *vma;
+
+	if (more > 0 && low->mm->vmas.count + more > mm_vmas_max(low->mm))
+		return -ENOMEM;
+	if (low->start < addr) {
+		*vma = vma_chain_take(spare);
+		vma_split(ctx, low, addr, *vma);
+	}
+	if (end < (*vma)->end)
+		vma_split(ctx, *vma, end, vma_chain_take(spare));
+	return 0;
+}
+
+/* Limits, for a VMA of which so much becomes data. */
+static bool is_affordable(const struct ctx *ctx, const struct vma *vma, uint8_t prot, uint64_t pages)
+{
+	const struct mm *mm = vma->mm;
+	bool is = counts_as_data(prot, vma->shared, vma->flags);
+	bool was = counts_as_data(vma->prot, vma->shared, vma->flags);
+
+	if (!(prot & PROT_W))
+		return true;
+	if (!mm_may_expand(ctx, mm, is, (int64_t)pages) && mm_may_expand(ctx, mm, was, (int64_t)pages))
+		return false;
+	return vma->prot & PROT_W || !mm_overcommits(mm, prot, vma->shared, vma->noreserve, pages);
+}
+
+/* From addr to the end of the VMA there, or to `end`. @return how far it went, through *addr */
+static int protect_next(struct ctx *ctx, struct mm *mm, ksim_addr *addr, ksim_addr end, uint8_t prot,
+                        struct vma **spare)
+{
+	struct vma *vma = ranges_find(&mm->vmas, *addr);
+	ksim_addr stop;
+	int err;
+
+	if (vma == NULL)
+		return -ENOMEM;
+	if (prot & ~vma->max_prot)
+		return -EACCES;
+	stop = MIN(vma->end, end);
+	if (vma->prot != prot) {
+		if (!is_affordable(ctx, vma, prot, (stop - *addr) >> PAGE_SHIFT))
+			return -ENOMEM;
+		err = isolate(ctx, &vma, *addr, end, prot, spare);
+		if (err < 0)
+			return err;
+		protect_vma(ctx, vma, prot);
+		vma_merge(ctx, vma);
+	}
+	*addr = stop;
+	return 0;
+}
+
+static int protect_range(struct ctx *ctx, struct mm *mm, ksim_addr addr, ksim_addr end, uint8_t prot)
+{
+	unsigned n = cuts(mm, addr, end);
+	struct vma *spare = NULL;
+	int err = -ENOMEM;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct vma *vma = vma_alloc(ctx, mm);
+
+		if (vma == NULL)
+			goto out;
+		vma->chain = spare;
+		spare = vma;
+	}
+	if (n > 0 && vma_reserve(ctx, mm, n) < 0)
+		goto out;
+	err = 0;
+	while (err == 0 && addr < end)
+		err = protect_next(ctx, mm, &addr, end, prot, &spare);
+	vma_unreserve(ctx, mm);
+	mm_check_slow(ctx, mm);
+out:
+	while (spare != NULL)
+		vma_free(ctx, vma_chain_take(&spare));
+	return err;
+}
+
+/* From where to where, if it is to begin or end with the VMA. 0; -ENOMEM (there is none), -EINVAL (it does not grow) */
+static int whole_stack(const struct mm *mm, ksim_addr *addr, ksim_addr *end, unsigned prot)
+{
+	const struct vma *vma = ranges_at_or_above(&mm->vmas, *addr);
+
+	if (vma == NULL || vma->start >= *end)
+		return -ENOMEM;
+	if (prot & PROT_TO_STACK_END)
+		return vma->start > *addr ? -ENOMEM : -EINVAL; /* no architecture here has stacks that grow up */
+	*addr = vma->start;
+	return vma->flags & VMA_GROWSDOWN ? 0 : -EINVAL;
+}
+
+int mm_protect(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, unsigned prot)
+{
+	ksim_addr end = addr + length;
+	int err = 0;
+
+	if (length > PT_SPAN || addr > PT_SPAN - length)
+		return -ENOMEM;
+	rwlock_write(ctx, &mm->map);
+	if (unlikely(prot & (PROT_FROM_STACK_START | PROT_TO_STACK_END)))
+		err = whole_stack(mm, &addr, &end, prot);
+	if (err == 0)
+		err = protect_range(ctx, mm, addr, end, (uint8_t)prot);
+	rwlock_write_unlock(ctx, &mm->map);
+	return err;
+}
