@@ -139,7 +139,8 @@ KSIM_EXPORT int ksim_mprotect(ksim_addr addr, size_t length, int prot);
  *   EFAULT  POPULATE_*: past the end of the file
  *   EINVAL  addr, length or advice; DONTNEED, FREE, REMOVE, COLD, PAGEOUT or GUARD_INSTALL of locked memory; FREE,
  *           WIPEONFORK of what is not private and anonymous; REMOVE of private anonymous memory; POPULATE_* against the
- *           protection; COLLAPSE where no huge page is possible
+ *           protection; COLLAPSE where no huge page is possible, or the pages do not lie in a block of 2 MiB (Linux
+ *           would copy them)
  *   ENOMEM  a hole in the range; POPULATE_*: no memory
  *   EPERM   REMOVE of a sealed file
  * Threads: any that acts as a process. What DONTNEED and its kin take away no thread can touch when it returns.
@@ -332,7 +333,7 @@ KSIM_EXPORT void ksim_window(const struct ksim_process *p, struct ksim_window *o
 /** What stands behind an address. */
 struct ksim_translation {
 	struct ksim_pfn pfn;
-	size_t page_size;    /**< bytes */
+	size_t page_size;    /**< bytes that the entry maps: 4 KiB or 2 MiB; pfn is of the 4 KiB */
 	int prot;            /**< what the entry allows now: PROT_*; a private page may be write-protected */
 	unsigned references; /**< on the frame: the file's, each mapping's, calls under way */
 	unsigned mappers;    /**< page-table entries that lead to it, in all processes */

@@ -12,13 +12,14 @@
  * REMOVE goes through the open file, which knows of seals, with no lock held; the walk goes on at the next address.
  *
  * A guard is a VMA of its own here, in which nothing may be touched and nothing is ever mapped. What was said of memory
- * that is to be merged (MERGEABLE) or collapsed into huge pages is kept, and nothing is merged.
+ * that is to be merged (MERGEABLE) is kept, and nothing is merged. COLLAPSE makes huge entries of small ones (huge.c).
  *
  * I1  no entry is present in a VMA with VMA_GUARD
  *
- * Locking: map exclusive for flags, shared for all else. Linux: mm/madvise.c, hugepage_madvise in mm/khugepaged.c,
- * ksm_madvise in mm/ksm.c. Differs: guards are seen as VMAs of their own in /proc/pid/maps and count as such; memory is
- * never poisoned, as by a kernel that was built without CONFIG_MEMORY_FAILURE (HWPOISON and SOFT_OFFLINE are EINVAL).
+ * Locking: map exclusive for flags and COLLAPSE, shared for all else. Linux: mm/madvise.c, hugepage_madvise in
+ * mm/khugepaged.c, ksm_madvise in mm/ksm.c. Differs: guards are seen as VMAs of their own in /proc/pid/maps and count as
+ * such; memory is never poisoned, as by a kernel that was built without CONFIG_MEMORY_FAILURE (HWPOISON and SOFT_OFFLINE
+ * are EINVAL); COLLAPSE moves no pages, so it is EINVAL where they do not lie in a block already.
  */
 #include "mm/vma.h"
 
@@ -177,16 +178,18 @@ static int check_reclaim(const struct part *part)
 	return part->advice == ADVICE_FREE && !is_private_anonymous(part->vma) ? -EINVAL : 0;
 }
 
-/* A run of pages as huge ones: there is nothing to be done if none fits whole. */
-static int collapse(const struct part *part)
+/* A run of pages as huge ones: there is nothing to be done if none fits whole. Map lock exclusive. */
+static int collapse(struct ctx *ctx, const struct part *part)
 {
 	ksim_addr first = (part->vma->start + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
 	ksim_addr start = (part->start + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
 	bool fits = first + HUGE_BYTES <= part->vma->end;
 
-	if (!fits || part->vma->flags & (VMA_NOHUGE | VMA_HUGETLB))
+	if (!fits || part->vma->flags & VMA_HUGETLB || !vma_huge_fits(part->vma, first))
 		return -EINVAL;
-	return start == (part->end & ~(HUGE_BYTES - 1)) ? 0 : -EINVAL;
+	if (start >= (part->end & ~(HUGE_BYTES - 1)))
+		return start == (part->end & ~(HUGE_BYTES - 1)) ? 0 : -EINVAL;
+	return mm_huge_merge(ctx, part->vma, part->start, part->end) ? 0 : -EINVAL;
 }
 
 /* Make a hole in what the VMA maps. The map lock is released, and held again when this returns. */
@@ -236,7 +239,7 @@ static int advise_part(struct ctx *ctx, struct part *part)
 	case ADVICE_PAGEOUT:
 		return check_reclaim(part);
 	case ADVICE_COLLAPSE:
-		return collapse(part);
+		return collapse(ctx, part);
 	default:
 		return 0;
 	}
@@ -275,7 +278,7 @@ int mm_advise(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, i
 		return 0;
 	if (advice == ADVICE_POPULATE_READ || advice == ADVICE_POPULATE_WRITE)
 		return mm_populate_advised(ctx, mm, addr, end, advice == ADVICE_POPULATE_WRITE);
-	if (flags_of(advice, &set, &clear)) {
+	if (flags_of(advice, &set, &clear) || advice == ADVICE_COLLAPSE) {
 		rwlock_write(ctx, &mm->map);
 		err = walk(ctx, mm, addr, end, advice);
 		mm_check_slow(ctx, mm);

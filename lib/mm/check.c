@@ -53,6 +53,36 @@ static int check_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first,
 	return 0;
 }
 
+static int check_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	const struct check *check = arg;
+	const struct vma *vma = ranges_find(&check->mm->vmas, addr);
+	pte_t pte = pte_read(slot.entry);
+	unsigned flags = pte_flags(pt->format, pte);
+	const struct frame *frame;
+	bool own;
+
+	(void)ctx;
+	(void)n;
+	CHECK_THAT(check->report, vma != NULL && addr + PT_LEAF_SPAN <= vma->end, "mm I1: a huge entry lies in one VMA",
+	           "entry %#lx at %#lx", pte.bits, addr);
+	if (vma == NULL || pte_pfn(pte).n >= pt->phys->nframes)
+		return 0; /* pt_check reports the block */
+	frame = frame_of(pt->phys, pte_pfn(pte));
+	own = frame_block_is_own(pt->phys, pte_pfn(pte));
+	CHECK_THAT(check->report, (frame->use == FRAME_FILE) == (vma->object != NULL),
+	           "a huge entry maps pages of the VMA's object, or private ones", "use %u of pfn %#lx at %#lx",
+	           frame->use, pte_pfn(pte).n, addr);
+	CHECK_THAT(check->report, (flags & ~vma_pte_flags(vma, own) & (PTE_READ | PTE_WRITE | PTE_EXEC)) == 0,
+	           "a huge entry allows no more than its VMA, and writing only to a block of its own",
+	           "flags %#x, prot %#x at %#lx, use %u", flags, vma->prot, addr, frame->use);
+	CHECK_THAT(check->report, vma_pages_in_file(vma, addr, PT_ENTRIES) == PT_ENTRIES,
+	           "no huge entry reaches past the end of its file", "page %lu at %#lx", vma_pgidx(vma, addr), addr);
+	return 0;
+}
+
+static const struct pt_visitor checker = { .leaf = check_leaf, .huge = check_huge, .parts = true };
+
 /* The mappings of an object that may write are as many as it counts. Object lock held. */
 static void check_writers_locked(struct check_report *report, const struct object *object)
 {
@@ -135,7 +165,7 @@ void mm_check(struct ctx *ctx, struct mm *mm, struct check_report *report)
 	map_read_lock(ctx, mm);
 	check_vmas(ctx, mm, true, report);
 	pt_check(&mm->pt, report);
-	pt_for_each_leaf(ctx, &mm->pt, 0, PT_SPAN, check_leaf, &check);
+	pt_visit(ctx, &mm->pt, 0, PT_SPAN, &checker, &check);
 	map_read_unlock(ctx, mm);
 }
 

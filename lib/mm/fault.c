@@ -25,7 +25,7 @@
  *     the one for the other at a stroke, before anybody can write the new one
  *
  * Locking: map shared; object's lock inside object_page only; then the leaf lock.
- * Linux: mm/memory.c (handle_mm_fault). Not modelled: huge pages, NUMA, fault-around.
+ * Linux: mm/memory.c (handle_mm_fault). Pages of 2 MiB: huge.c. Not modelled: NUMA, fault-around.
  */
 #include "mm/vma.h"
 
@@ -240,6 +240,15 @@ static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum a
 		a->seq = object_seq(a->vma->object);
 		if (vma_pages_in_file(a->vma, addr, 1) == 0)
 			return fault_is(fault, SIGBUS, BUS_ADRERR, addr);
+	}
+	if (vma_huge_fits(a->vma, addr)) {
+		struct huge_fault huge = { .kind = EVENT_FAULT_OTHER };
+		int err = mm_huge_fault(ctx, a->vma, addr, access, a->seq, &huge);
+
+		a->kind = huge.kind;
+		a->pfn = huge.pfn;
+		if (err != HUGE_NOT)
+			return err == HUGE_RETRY ? RETRY : err;
 	}
 	a->wanted = "a page-table node";
 	if (pt_ensure(ctx, &a->mm->pt, addr, &a->slot) < 0)

@@ -106,6 +106,44 @@ static int copy_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, 
 	}
 }
 
+/* A huge entry of private memory: the child gets one too, both may only read. */
+static int copy_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	struct fork *fork = arg;
+	struct pgtable *child = &fork->child->pt;
+	struct pt_slot copy;
+	pfn_t node, head;
+	pte_t was;
+
+	if (pt_ensure_second(ctx, child, addr, &copy) < 0 || pt_node_alloc(ctx, &node) < 0)
+		return -ENOMEM;
+	was = pt_lock_huge(ctx, pt, &slot);
+	head = pte_pfn(was);
+	if (!pte_present(was) || frame_use(frame_of(pt->phys, head)) != FRAME_ANON) {
+		pt_unlock(ctx, &slot);
+		pt_node_free(ctx, node);
+		return pte_present(was) ? 0 : pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, copy_leaf, arg);
+	}
+	while (pte_flags(pt->format, was) & PTE_WRITE) {
+		unsigned flags = pte_flags(pt->format, was) & ~(unsigned)PTE_WRITE;
+
+		fork->protected = true;
+		if (pte_compare_exchange(slot.entry, was, pte_with_flags(pt->format, was, flags)))
+			break;
+		was = pte_read(slot.entry);
+	}
+	frame_block_map(pt->phys, head);
+	pt_unlock(ctx, &slot);
+	pt_lock(ctx, &copy);
+	if (!pt_set_huge(child, &copy, addr, pte_make_huge(child->format, head, vma_pte_flags(fork->vma, false)),
+	                 &node))
+		KSIM_ASSERT(ctx, false, "nobody else fills the child's table", "at %#lx", addr);
+	pt_unlock(ctx, &copy);
+	return 0;
+}
+
+static const struct pt_visitor copier = { .leaf = copy_leaf, .huge = copy_huge };
+
 /* A VMA of the child that says what the parent's says. */
 static struct vma *copy_vma(struct ctx *ctx, struct mm *child, const struct vma *from)
 {
@@ -133,7 +171,7 @@ static int copy_all(struct ctx *ctx, struct mm *parent, struct fork *fork)
 		if (fork->vma == NULL)
 			return -ENOMEM;
 		if (!vma->shared && !(vma->flags & VMA_WIPEONFORK) &&
-		    pt_for_each_leaf(ctx, &parent->pt, vma->start, vma->end, copy_leaf, fork) < 0)
+		    pt_visit(ctx, &parent->pt, vma->start, vma->end, &copier, fork) < 0)
 			return -ENOMEM;
 	}
 	return 0;

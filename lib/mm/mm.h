@@ -192,6 +192,9 @@ int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access,
  */
 void mm_populate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 
+/** Whether an entry of 2 MiB maps the address now. */
+bool mm_is_huge(struct ctx *ctx, struct mm *mm, ksim_addr addr);
+
 /** For mm_populate_range: what to do about a page that cannot be had. */
 enum populate_errors {
 	POPULATE_STOPS,   /* it is the call's failure */
@@ -293,8 +296,9 @@ bool mm_region_runs(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_regi
 
 struct mm_translation {
 	pfn_t pfn;
-	unsigned flags; /* PTE_READ... */
-	uint32_t refs, mappers;
+	unsigned flags;         /* PTE_READ... */
+	uint64_t page_bytes;    /* of the entry: 4 KiB or 2 MiB */
+	uint32_t refs, mappers; /* of the frame, a huge entry counted as one of each */
 	enum frame_use use;
 };
 

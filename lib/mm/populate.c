@@ -72,6 +72,10 @@ static bool populate_vma(struct ctx *ctx, const struct vma *vma, ksim_addr start
 	while (start < end) {
 		ksim_addr next = MIN(end, (start | (PT_LEAF_SPAN - 1)) + 1);
 
+		if (next - start == PT_LEAF_SPAN && vma_huge_fits(vma, start) && mm_huge_populate(ctx, vma, start)) {
+			start = next;
+			continue;
+		}
 		if (!populate_run(ctx, vma, start, (next - start) >> PAGE_SHIFT))
 			return false;
 		start = next;

@@ -48,8 +48,10 @@ static int fault_all(struct ctx *ctx, struct mm *mm, const struct wanted *w, enu
 	struct fault fault;
 	int err = 0;
 
-	for (ksim_addr at = w->start; at < w->end && err == 0; at += PAGE_BYTES)
+	for (ksim_addr at = w->start, step; at < w->end && err == 0; at += step) {
 		err = mm_fault(ctx, mm, at, access, &fault);
+		step = at % PT_LEAF_SPAN == 0 && err == 0 && mm_is_huge(ctx, mm, at) ? PT_LEAF_SPAN : PAGE_BYTES;
+	}
 	return err;
 }
 

@@ -19,32 +19,45 @@ struct protect {
 	bool reduced; /* some entry allows less than it did */
 };
 
+static void protect_entry(const struct pgtable *pt, pte_t *entry, struct protect *protect)
+{
+	pte_t was = pte_read(entry);
+
+	while (pte_present(was)) {
+		unsigned old = pte_flags(pt->format, was);
+		/* A private page becomes writable by a fault, which knows whether it is the mapping's own. */
+		unsigned now = vma_pte_flags(protect->vma, old & PTE_WRITE) | (old & (PTE_ACCESSED | PTE_DIRTY));
+
+		if (now == old)
+			break;
+		protect->reduced |= (old & ~now) != 0;
+		if (pte_compare_exchange(entry, was, pte_with_flags(pt->format, was, now)))
+			break;
+		was = pte_read(entry);
+	}
+}
+
 static int protect_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
 {
-	struct protect *protect = arg;
-
 	(void)addr;
 	pt_lock(ctx, &first);
-	for (size_t i = 0; i < n; i++) {
-		pte_t was = pte_read(&first.entry[i]);
-
-		while (pte_present(was)) {
-			unsigned old = pte_flags(pt->format, was);
-			/* A private page becomes writable by a fault, which knows whether it is the mapping's own. */
-			unsigned now =
-				vma_pte_flags(protect->vma, old & PTE_WRITE) | (old & (PTE_ACCESSED | PTE_DIRTY));
-
-			if (now == old)
-				break;
-			protect->reduced |= (old & ~now) != 0;
-			if (pte_compare_exchange(&first.entry[i], was, pte_make(pt->format, pte_pfn(was), now)))
-				break;
-			was = pte_read(&first.entry[i]);
-		}
-	}
+	for (size_t i = 0; i < n; i++)
+		protect_entry(pt, &first.entry[i], arg);
 	pt_unlock(ctx, &first);
 	return 0;
 }
+
+static int protect_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	bool split = !pte_present(pt_lock_huge(ctx, pt, &slot));
+
+	if (!split)
+		protect_entry(pt, slot.entry, arg);
+	pt_unlock(ctx, &slot);
+	return split ? pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, protect_leaf, arg) : 0;
+}
+
+static const struct pt_visitor protector = { .leaf = protect_leaf, .huge = protect_huge };
 
 /* Change one VMA, which lies wholly in the range. */
 static void protect_vma(struct ctx *ctx, struct vma *vma, uint8_t prot)
@@ -52,7 +65,7 @@ static void protect_vma(struct ctx *ctx, struct vma *vma, uint8_t prot)
 	struct protect protect = { .vma = vma };
 
 	vma_set_prot(vma, prot);
-	pt_for_each_leaf(ctx, &vma->mm->pt, vma->start, vma->end, protect_leaf, &protect);
+	pt_visit(ctx, &vma->mm->pt, vma->start, vma->end, &protector, &protect);
 	if (protect.reduced)
 		mm_invalidate(ctx, vma->mm, vma->start, vma->end, false);
 	mm_filled(ctx, vma->mm, vma->start, vma->end);

@@ -70,7 +70,7 @@ static enum frame_run_kind kind_of(const struct ctx *ctx, const struct phys *phy
 		return FRAME_RUN_ZEROS;
 	if (frame->use == FRAME_FILE)
 		return FRAME_RUN_FILE;
-	return __atomic_load_n(&frame->refs, __ATOMIC_RELAXED) > 1 ? FRAME_RUN_COW : FRAME_RUN_PRIVATE;
+	return frame_holders(phys, pfn) > 1 ? FRAME_RUN_COW : FRAME_RUN_PRIVATE;
 }
 
 static int add_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
@@ -92,6 +92,24 @@ static int add_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, k
 	return 0;
 }
 
+static int add_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	const struct walk *walk = arg;
+	const struct vma *vma = walk->vma;
+	uint64_t page = ((addr - vma->start) >> PAGE_SHIFT) + (vma->object != NULL ? vma->pgidx : 0);
+	pte_t pte = pt_lock_huge(ctx, pt, &slot);
+
+	for (size_t i = 0; pte_present(pte) && i < n; i++) {
+		pfn_t pfn = pte_pfn_at(pt->format, pte, addr + i * PAGE_BYTES);
+
+		frame_runs_add(walk->runs, page + i, pfn, kind_of(ctx, pt->phys, pfn));
+	}
+	pt_unlock(ctx, &slot);
+	return pte_present(pte) ? 0 : pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, add_leaf, arg);
+}
+
+static const struct pt_visitor adder = { .leaf = add_leaf, .huge = add_huge, .parts = true };
+
 bool mm_region_runs(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *out, struct frame_runs *runs,
                     struct object **object)
 {
@@ -101,7 +119,7 @@ bool mm_region_runs(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_regi
 	walk.vma = ranges_at_or_above(&mm->vmas, at);
 	if (walk.vma != NULL) {
 		vma_describe(walk.vma, out);
-		pt_for_each_leaf(ctx, &mm->pt, out->start, out->end, add_leaf, &walk);
+		pt_visit(ctx, &mm->pt, out->start, out->end, &adder, &walk);
 		*object = walk.vma->object;
 		if (*object != NULL)
 			object_get(*object);
@@ -114,24 +132,23 @@ int mm_translate(struct ctx *ctx, struct mm *mm, ksim_addr addr, struct mm_trans
 {
 	struct pt_slot slot;
 	int err = -EFAULT;
+	pte_t pte;
 
 	if (addr >= PT_SPAN)
 		return -EFAULT;
 	map_read_lock(ctx, mm);
-	if (pt_find(&mm->pt, addr, &slot)) {
-		pte_t pte;
-
-		pt_lock(ctx, &slot);
-		pte = pte_read(slot.entry);
+	if (pt_lock_entry(ctx, &mm->pt, addr, &slot, &pte)) {
 		if (pte_present(pte)) {
-			const struct frame *frame = frame_of(mm->pt.phys, pte_pfn(pte));
+			const struct phys *phys = mm->pt.phys;
+			pfn_t pfn = pte_pfn_at(mm->pt.format, pte, addr);
 
 			*out = (struct mm_translation){
-				.pfn = pte_pfn(pte),
+				.pfn = pfn,
 				.flags = pte_flags(mm->pt.format, pte),
-				.refs = __atomic_load_n(&frame->refs, __ATOMIC_RELAXED),
-				.mappers = __atomic_load_n(&frame->mappers, __ATOMIC_RELAXED),
-				.use = (enum frame_use)frame->use,
+				.page_bytes = pt_slot_huge(&mm->pt, &slot) ? PT_LEAF_SPAN : PAGE_BYTES,
+				.refs = frame_holders(phys, pfn),
+				.mappers = frame_mappers(phys, pfn),
+				.use = frame_use(frame_of(phys, pfn)),
 			};
 			err = 0;
 		}

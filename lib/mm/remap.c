@@ -13,6 +13,8 @@
  * object's lock is held from the taking of entries to their setting, so that a truncation finds each page at the one place
  * or at the other.
  *
+ * A huge entry is split, and goes over as 512 small ones.
+ *
  * Nodes of the destination are made before anything is changed, so that nothing can fail in between.
  *
  * I1  when memory of the kernel's own runs out, nothing has changed

@@ -34,6 +34,19 @@ static int mark_present(struct ctx *ctx, struct pgtable *pt, struct pt_slot firs
 	return 0;
 }
 
+static int mark_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	const struct answer *answer = arg;
+
+	(void)ctx;
+	(void)pt;
+	(void)slot; /* present when it was seen, and as good an answer as any */
+	memset(answer->resident + ((addr - answer->addr) >> PAGE_SHIFT), 1, n);
+	return 0;
+}
+
+static const struct pt_visitor marker = { .leaf = mark_present, .huge = mark_huge, .parts = true };
+
 static void mark_data(struct ctx *ctx, struct object *object, uint64_t pgidx, size_t n, unsigned char *resident)
 {
 	uint64_t at = pgidx << PAGE_SHIFT, end = (pgidx + n) << PAGE_SHIFT;
@@ -62,7 +75,7 @@ ssize_t mm_residency(struct ctx *ctx, struct mm *mm, ksim_addr addr, size_t n, u
 		memset(out, 0, n);
 		if (vma->object != NULL)
 			mark_data(ctx, vma->object, vma_pgidx(vma, addr), n, out);
-		pt_for_each_leaf(ctx, &mm->pt, addr, addr + n * PAGE_BYTES, mark_present, &answer);
+		pt_visit(ctx, &mm->pt, addr, addr + n * PAGE_BYTES, &marker, &answer);
 	}
 	map_read_unlock(ctx, mm);
 	return vma != NULL ? (ssize_t)n : -ENOMEM;

@@ -3,7 +3,7 @@
  * What an address space uses, told entry by entry.
  *
  *	entry -> frame   use      ANON: private memory, always dirty; FILE: a page of an object
- *	                 mappers  how many entries of all processes point to it: 1 is private, more is shared
+ *	                 mappers  how many entries of all processes lead to it: 1 is private, more is shared
  *	                 dirty    of FILE: somebody has written to it, through this entry or not
  *
  * Nothing is counted along the way of a fault, so that a fault writes no counter that others read; who asks pays for
@@ -24,10 +24,9 @@ static bool is_dirty(const struct frame *frame, unsigned flags)
 }
 
 /* A page that counts in all the sums. */
-static void account(struct mm_usage *usage, const struct vma *vma, const struct frame *frame, unsigned flags,
-                    uint64_t bytes)
+static void account(struct mm_usage *usage, const struct vma *vma, const struct frame *frame, uint32_t mappers,
+                    unsigned flags, uint64_t bytes)
 {
-	uint32_t mappers = __atomic_load_n(&frame->mappers, __ATOMIC_RELAXED);
 	uint64_t pss = (bytes << MM_PSS_SHIFT) / MAX(mappers, 1);
 	bool dirty = is_dirty(frame, flags);
 
@@ -51,9 +50,9 @@ static void account(struct mm_usage *usage, const struct vma *vma, const struct 
 	              : &usage->private_clean) += bytes;
 }
 
-static void account_hugetlb(struct mm_usage *usage, const struct frame *frame, uint64_t bytes)
+static void account_hugetlb(struct mm_usage *usage, uint32_t mappers, uint64_t bytes)
 {
-	if (__atomic_load_n(&frame->mappers, __ATOMIC_RELAXED) > 1)
+	if (mappers > 1)
 		usage->shared_hugetlb += bytes;
 	else
 		usage->private_hugetlb += bytes;
@@ -64,32 +63,57 @@ struct count {
 	struct mm_usage *usage;
 };
 
+/* The page of an address; the entry's lock is held. */
+static void count_page(const struct ctx *ctx, const struct pgtable *pt, const struct count *count, pte_t pte,
+                       ksim_addr addr)
+{
+	pfn_t pfn = pte_pfn_at(pt->format, pte, addr);
+	uint32_t mappers = frame_mappers(pt->phys, pfn);
+
+	if (pfn.n == ctx->env->zero_pfn)
+		return;
+	if (count->vma->flags & VMA_HUGETLB)
+		account_hugetlb(count->usage, mappers, PAGE_BYTES);
+	else
+		account(count->usage, count->vma, frame_of(pt->phys, pfn), mappers, pte_flags(pt->format, pte),
+		        PAGE_BYTES);
+}
+
 static int count_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
 {
-	const struct count *count = arg;
-
-	(void)addr;
 	pt_lock(ctx, &first);
 	for (size_t i = 0; i < n; i++) {
 		pte_t pte = pte_read(&first.entry[i]);
-		const struct frame *frame = frame_of(pt->phys, pte_pfn(pte));
 
-		if (!pte_present(pte) || pte_pfn(pte).n == ctx->env->zero_pfn)
-			continue;
-		if (count->vma->flags & VMA_HUGETLB)
-			account_hugetlb(count->usage, frame, PAGE_BYTES);
-		else
-			account(count->usage, count->vma, frame, pte_flags(pt->format, pte), PAGE_BYTES);
+		if (pte_present(pte))
+			count_page(ctx, pt, arg, pte, addr + i * PAGE_BYTES);
 	}
 	pt_unlock(ctx, &first);
 	return 0;
 }
 
+static int count_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	const struct count *count = arg;
+	pte_t pte = pt_lock_huge(ctx, pt, &slot);
+
+	if (pte_present(pte) && !(count->vma->flags & VMA_HUGETLB))
+		*(frame_use(frame_of(pt->phys, pte_pfn(pte))) == FRAME_ANON ? &count->usage->anon_huge
+		                                                            : &count->usage->shmem_huge) +=
+			n * PAGE_BYTES;
+	for (size_t i = 0; pte_present(pte) && i < n; i++)
+		count_page(ctx, pt, arg, pte, addr + i * PAGE_BYTES);
+	pt_unlock(ctx, &slot);
+	return pte_present(pte) ? 0 : pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, count_leaf, arg);
+}
+
+static const struct pt_visitor counter = { .leaf = count_leaf, .huge = count_huge, .parts = true };
+
 static void count_vma(struct ctx *ctx, const struct vma *vma, struct mm_usage *usage)
 {
 	struct count count = { .vma = vma, .usage = usage };
 
-	pt_for_each_leaf(ctx, &vma->mm->pt, vma->start, vma->end, count_leaf, &count);
+	pt_visit(ctx, &vma->mm->pt, vma->start, vma->end, &counter, &count);
 }
 
 bool mm_region_usage(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *out, struct mm_usage *usage)
@@ -148,29 +172,45 @@ struct pagemap {
 	bool show_pfns;
 };
 
+static void tell_page(const struct ctx *ctx, const struct pgtable *pt, const struct pagemap *map, pte_t pte,
+                      ksim_addr addr)
+{
+	uint64_t *word = map->word + ((addr - map->start) >> PAGE_SHIFT);
+	pfn_t pfn = pte_pfn_at(pt->format, pte, addr);
+
+	*word = PAGEMAP_PRESENT | (map->show_pfns ? pfn.n : 0);
+	if (pfn.n == ctx->env->zero_pfn)
+		return;
+	if (frame_use(frame_of(pt->phys, pfn)) == FRAME_FILE)
+		*word |= PAGEMAP_FILE;
+	if (frame_mappers(pt->phys, pfn) == 1)
+		*word |= PAGEMAP_EXCLUSIVE;
+}
+
 static int tell_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
 {
-	const struct pagemap *map = arg;
-	uint64_t *word = map->word + ((addr - map->start) >> PAGE_SHIFT);
-
 	pt_lock(ctx, &first);
 	for (size_t i = 0; i < n; i++) {
 		pte_t pte = pte_read(&first.entry[i]);
-		const struct frame *frame = frame_of(pt->phys, pte_pfn(pte));
 
-		if (!pte_present(pte))
-			continue;
-		word[i] = PAGEMAP_PRESENT | (map->show_pfns ? pte_pfn(pte).n : 0);
-		if (pte_pfn(pte).n == ctx->env->zero_pfn)
-			continue;
-		if (frame_use(frame) == FRAME_FILE)
-			word[i] |= PAGEMAP_FILE;
-		if (__atomic_load_n(&frame->mappers, __ATOMIC_RELAXED) == 1)
-			word[i] |= PAGEMAP_EXCLUSIVE;
+		if (pte_present(pte))
+			tell_page(ctx, pt, arg, pte, addr + i * PAGE_BYTES);
 	}
 	pt_unlock(ctx, &first);
 	return 0;
 }
+
+static int tell_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	pte_t pte = pt_lock_huge(ctx, pt, &slot);
+
+	for (size_t i = 0; pte_present(pte) && i < n; i++)
+		tell_page(ctx, pt, arg, pte, addr + i * PAGE_BYTES);
+	pt_unlock(ctx, &slot);
+	return pte_present(pte) ? 0 : pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, tell_leaf, arg);
+}
+
+static const struct pt_visitor teller = { .leaf = tell_leaf, .huge = tell_huge, .parts = true };
 
 void mm_pagemap(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t *word, size_t n, bool show_pfns)
 {
@@ -179,6 +219,6 @@ void mm_pagemap(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t *word, 
 	for (size_t i = 0; i < n; i++)
 		word[i] = 0;
 	map_read_lock(ctx, mm);
-	pt_for_each_leaf(ctx, &mm->pt, addr, addr + n * PAGE_BYTES, tell_leaf, &map);
+	pt_visit(ctx, &mm->pt, addr, addr + n * PAGE_BYTES, &teller, &map);
 	map_read_unlock(ctx, mm);
 }

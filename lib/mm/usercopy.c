@@ -23,24 +23,24 @@ static bool grab(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access acc
 	unsigned mark = access == ACCESS_WRITE ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED;
 	struct pt_slot slot;
 	bool found = false;
+	pte_t was;
 
-	if (pt_find(&mm->pt, addr, &slot)) {
-		pt_lock(ctx, &slot);
-		for (pte_t was = pte_read(slot.entry); pte_present(was); was = pte_read(slot.entry)) {
-			unsigned flags = pte_flags(format, was);
+	if (!pt_lock_entry(ctx, &mm->pt, addr, &slot, &was))
+		return false;
+	for (; pte_present(was); was = pte_read(slot.entry)) {
+		unsigned flags = pte_flags(format, was);
 
-			if (!(flags & need))
-				break;
-			if ((flags & mark) == mark ||
-			    pte_compare_exchange(slot.entry, was, pte_make(format, pte_pfn(was), flags | mark))) {
-				*pfn = pte_pfn(was);
-				frame_get(mm->pt.phys, *pfn);
-				found = true;
-				break;
-			}
+		if (!(flags & need))
+			break;
+		if ((flags & mark) == mark ||
+		    pte_compare_exchange(slot.entry, was, pte_with_flags(format, was, flags | mark))) {
+			*pfn = pte_pfn_at(format, was, addr);
+			frame_get(mm->pt.phys, *pfn);
+			found = true;
+			break;
 		}
-		pt_unlock(ctx, &slot);
 	}
+	pt_unlock(ctx, &slot);
 	return found;
 }
 

@@ -178,6 +178,7 @@ void vma_split(struct ctx *ctx, struct vma *vma, ksim_addr at, struct vma *fresh
 
 	KSIM_ASSERT(ctx, vma->start < at && at < end, "a VMA is cut inside", "%#lx in [%#lx, %#lx)", at, vma->start,
 	            end);
+	mm_huge_cut(ctx, vma->mm, at);
 	vma_copy_content(fresh, vma);
 	fresh->origin.call = vma->origin.call;
 	fresh->origin.epoch = vma->origin.epoch;

@@ -96,6 +96,60 @@ void vma_describe(const struct vma *vma, struct mm_region *out);
 /** What a page-table entry of the VMA may allow; write only where a private page is the mapping's own. */
 unsigned vma_pte_flags(const struct vma *vma, bool own_page);
 
+/* ---- pages of 2 MiB: huge.c ---- */
+
+/** The first address of the 2 MiB around an address. */
+static inline ksim_addr huge_down(ksim_addr addr)
+{
+	return addr & ~(PT_LEAF_SPAN - 1);
+}
+
+/**
+ * Whether one entry may map the 2 MiB around an address: they are wanted there, lie in the VMA, and the object's pages
+ * are aligned as the addresses are.
+ */
+static inline bool vma_huge_fits(const struct vma *vma, ksim_addr addr)
+{
+	ksim_addr start = huge_down(addr);
+
+	return start >= vma->start && start + PT_LEAF_SPAN <= vma->end && start + PT_LEAF_SPAN > start &&
+	       !(vma->flags & VMA_NOHUGE) && vma_pgidx(vma, start) % HUGE_FRAMES == 0 &&
+	       (__atomic_load_n(&vma->mm->env->sysctl.transparent_huge, __ATOMIC_RELAXED) != 0 ||
+	        (vma->flags & VMA_HUGETLB));
+}
+
+/** What mm_huge_fault says beside 0 and what a fault runs into. */
+enum {
+	HUGE_RETRY = 1, /* something has changed meanwhile */
+	HUGE_NOT = 2,   /* no huge entry: the fault is one of 4 KiB */
+};
+
+/** What a fault has done, for those who are told. */
+struct huge_fault {
+	enum event_kind kind;
+	pfn_t pfn; /* of the page of the address */
+};
+
+/**
+ * A fault where vma_huge_fits, the access being allowed and the page below the file's end: by a huge entry if there is
+ * one, or can be. Map lock shared. @param seq  of the object, from before its size was read
+ * @return 0, HUGE_RETRY, HUGE_NOT
+ */
+int mm_huge_fault(struct ctx *ctx, const struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
+                  struct huge_fault *done);
+/**
+ * Set a huge entry for the 2 MiB from addr on, where vma_huge_fits, if the object has a block there and no node is in the
+ * way. Map lock. @return whether one is there now
+ */
+bool mm_huge_populate(struct ctx *ctx, const struct vma *vma, ksim_addr addr);
+/** No huge entry reaches across the address: for who cuts a VMA there. Map lock exclusive. */
+void mm_huge_cut(struct ctx *ctx, struct mm *mm, ksim_addr at);
+/**
+ * Make huge entries of what small ones of the VMA map within [start, end), where they are all there for a block and
+ * agree. Map lock exclusive; the object's lock not held. @return whether huge entries map all of it that they could
+ */
+bool mm_huge_merge(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end);
+
 /* ---- room.c: what there is room for, and where ---- */
 
 /** What stays free below a stack. */

@@ -7,6 +7,8 @@
  * I1  a frame is put only after every notifier has forgotten the entry that led to it
  * I2  a zap through the reverse map leaves nodes alone: with only the object's lock held it may not free any
  *
+ * A huge entry that lies in the range goes in one step; of one that does not, the part goes, after it was split.
+ *
  * A fault may fill an entry again between its clearing and the invalidation; the invalidation then also drops
  * the new translation, which costs a miss and harms nobody.
  *
@@ -72,11 +74,39 @@ static int zap_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, k
 	return 0;
 }
 
+static int zap_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	const struct zap *zap = arg;
+	pfn_t node, head;
+	pte_t pte = pt_lock_huge(ctx, pt, &slot);
+
+	if (!pte_present(pte)) {
+		pt_unlock(ctx, &slot);
+		return pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, zap_leaf, arg);
+	}
+	head = pte_pfn(pte);
+	if (!zap->private_copies && frame_use(frame_of(pt->phys, head)) == FRAME_ANON) {
+		pt_unlock(ctx, &slot);
+		return 0;
+	}
+	pte = pt_clear_huge(pt, &slot, addr, &node);
+	pt_unlock(ctx, &slot);
+	mm_invalidate(ctx, zap->mm, addr, addr + PT_LEAF_SPAN, false);
+	if (pte_flags(pt->format, pte) & PTE_DIRTY && frame_use(frame_of(pt->phys, head)) == FRAME_FILE)
+		for (uint64_t i = 0; i < HUGE_FRAMES; i++)
+			frame_set_dirty(frame_of(pt->phys, (pfn_t){ head.n + i }));
+	frame_block_unmap(ctx, pt->phys, head);
+	pt_node_free(ctx, node);
+	return 0;
+}
+
+static const struct pt_visitor zapper = { .leaf = zap_leaf, .huge = zap_huge };
+
 void mm_zap(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
 {
 	struct zap zap = { .mm = mm, .private_copies = true };
 
-	pt_for_each_leaf(ctx, &mm->pt, start, end, zap_leaf, &zap);
+	pt_visit(ctx, &mm->pt, start, end, &zapper, &zap);
 }
 
 static void zap_mapper(struct ctx *ctx, struct mapper *mapper, uint64_t first, uint64_t last, bool private_copies)
@@ -88,8 +118,8 @@ static void zap_mapper(struct ctx *ctx, struct mapper *mapper, uint64_t first, u
 	KSIM_ASSERT(ctx, vma->pgidx <= first && first <= last && last <= vma_last,
 	            "pages are taken from a mapping of them", "[%#lx, %#lx] of [%#lx, %#lx]", first, last, vma->pgidx,
 	            vma_last);
-	pt_for_each_leaf(ctx, &vma->mm->pt, vma->start + ((first - vma->pgidx) << PAGE_SHIFT),
-	                 vma->start + ((last + 1 - vma->pgidx) << PAGE_SHIFT), zap_leaf, &zap);
+	pt_visit(ctx, &vma->mm->pt, vma->start + ((first - vma->pgidx) << PAGE_SHIFT),
+	         vma->start + ((last + 1 - vma->pgidx) << PAGE_SHIFT), &zapper, &zap);
 }
 
 const struct mapper_ops vma_mapper_ops = { .zap = zap_mapper };

@@ -25,7 +25,7 @@
  * and seq may be read without it. The inode's lock, outside of all, keeps other calls away from size and content, so
  * parts of pages are zeroed with no more than that. writers is atomic, since it is taken under no lock in particular.
  * Linux: mm/filemap.c, mm/truncate.c, mm/memory.c (unmap_mapping_range), mapping_map_writable in include/linux/fs.h.
- * Not modelled: swap, writeback, huge pages.
+ * Not modelled: swap, writeback.
  */
 #include "object/object.h"
 
@@ -35,7 +35,7 @@
 #include "host/barrier.h"
 #include "host/kmem.h"
 
-#define OBJECT_BATCH 256
+#define OBJECT_BATCH HUGE_FRAMES
 
 typedef unsigned long long ull;
 
@@ -173,17 +173,18 @@ static void remove_locked(struct ctx *ctx, struct object *object, uint64_t first
 {
 	pfn_t pfns[OBJECT_BATCH];
 	uint64_t next = first;
-	size_t n;
+	size_t n, most;
 
 	__atomic_fetch_add(&object->seq, 1, __ATOMIC_RELEASE);
 	host_fence();
 	do {
-		n = object->ops->remove(ctx, object, &next, last, pfns, OBJECT_BATCH);
-		zap_locked(ctx, object, first, n == OBJECT_BATCH ? next - 1 : last, private_copies);
+		most = OBJECT_BATCH - next % OBJECT_BATCH; /* where pages lie close, up to where a block begins */
+		n = object->ops->remove(ctx, object, &next, last, pfns, most);
+		zap_locked(ctx, object, first, n == most ? next - 1 : last, private_copies);
 		for (size_t i = 0; i < n; i++)
 			frame_put(ctx, pfns[i]);
 		first = next;
-	} while (n == OBJECT_BATCH && first <= last);
+	} while (n == most && first <= last);
 }
 
 /* Bytes [from, to) of the page that `from` lies in, if it is there. */

@@ -57,6 +57,16 @@ struct object_ops {
 	/** What there is of pages [first, first + n), see object_pages_at. */
 	size_t (*pages)(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out);
 	/**
+	 * The block of 2 MiB that pages [first, first + HUGE_FRAMES) are: all of them there, below the size, and in frames that
+	 * follow each other from a multiple of HUGE_FRAMES on. Without a reference: the caller judges, under the lock that
+	 * guards his entry, whether anything was removed since he read the sequence, and may touch the frames only if not.
+	 * @param first  a multiple of HUGE_FRAMES
+	 * @param alloc  make it if all of the pages are absent
+	 * @return its first frame; PFN_NONE: there is none
+	 * NULL: the pages are never mapped so.
+	 */
+	pfn_t (*block)(struct ctx *ctx, struct object *object, uint64_t first, bool alloc);
+	/**
 	 * Allocate zeroed frames for the absent pages of [first, first + n): all or none, also beyond the size. Those are no
 	 * data until they are touched; those that were there are data from now on, as on Linux. 0 or -ENOMEM.
 	 */
@@ -135,6 +145,12 @@ static inline int object_page(struct ctx *ctx, struct object *object, uint64_t p
  * is absent or begins at or beyond the size, or, where files are sparse, is no data yet. @return how many there are
  */
 size_t object_pages_at(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out);
+
+/** As object_ops.block. */
+static inline pfn_t object_block(struct ctx *ctx, struct object *object, uint64_t first, bool alloc)
+{
+	return object->ops->block != NULL ? object->ops->block(ctx, object, first, alloc) : PFN_NONE;
+}
 
 /**
  * Give the object a new size, in bytes. Shrinking, or the same size again, zeroes the tail of the last page, removes

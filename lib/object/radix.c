@@ -135,6 +135,26 @@ pfn_t radix_get(const struct radix *r, uint64_t index)
 	return leaf != NULL ? (pfn_t){ leaf->pfn[index & SLOT_MASK] } : PFN_NONE;
 }
 
+pfn_t radix_block(const struct radix *r, uint64_t index)
+{
+	pfn_t head = radix_get(r, index);
+
+	if (head.n == 0 || head.n % HUGE_FRAMES != 0)
+		return PFN_NONE;
+	for (uint64_t at = 0; at < HUGE_FRAMES; at += NSLOTS) {
+		const struct leaf *leaf = find_leaf(r, index + at);
+		uint32_t wrong = 0;
+
+		if (leaf == NULL)
+			return PFN_NONE;
+		for (unsigned slot = 0; slot < NSLOTS; slot++)
+			wrong |= leaf->pfn[slot] ^ ((uint32_t)(head.n + at) + slot);
+		if (wrong != 0)
+			return PFN_NONE;
+	}
+	return head;
+}
+
 /* Put roots on top until the index fits. */
 static int grow(struct ctx *ctx, struct radix *r, uint64_t index)
 {

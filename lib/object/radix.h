@@ -32,6 +32,11 @@ int radix_reserve(struct ctx *ctx, struct radix *r, uint64_t first, uint64_t n);
 void radix_set(struct radix *r, uint64_t index, pfn_t pfn);
 /** Empty a slot and return what was there. */
 pfn_t radix_clear(struct radix *r, uint64_t index);
+/**
+ * Whether the HUGE_FRAMES slots from index on, a multiple of that, hold a block: frames that follow each other from a
+ * multiple of HUGE_FRAMES on. @return the first one, else PFN_NONE
+ */
+pfn_t radix_block(const struct radix *r, uint64_t index);
 /** The first filled slot at or above index; false if there is none. O(height) over absent subtrees. */
 bool radix_next(const struct radix *r, uint64_t index, uint64_t *found, pfn_t *pfn);
 /** The same, and it is marked. */

@@ -24,7 +24,7 @@
  * I3  beyond the size there are unwritten pages only
  *
  * Locking: object->lock, under which frames and nodes may be allocated and no page is ever zeroed.
- * Linux: mm/shmem.c. Not modelled: swap, quotas, huge pages.
+ * Linux: mm/shmem.c. Not modelled: swap, quotas.
  */
 #include "object/shmem.h"
 
@@ -32,7 +32,7 @@
 
 #include "host/kmem.h"
 
-enum { FEW = 32, ALLOC_BATCH = 512, REMOVE_BATCH = 64 };
+enum { FEW = 32, ALLOC_BATCH = HUGE_FRAMES, REMOVE_BATCH = 64 };
 
 static struct radix *radix_of(struct object *object)
 {
@@ -118,6 +118,55 @@ static int shmem_page(struct ctx *ctx, struct object *object, uint64_t pgidx, un
 	return err == -ENOENT && how & PAGE_MAKE ? make(ctx, object, pgidx, how, out) : err;
 }
 
+/* A block for pages none of which was there a moment ago: none if there is no memory for it, for there may be for less. */
+static void make_block(struct ctx *ctx, struct object *object, uint64_t first)
+{
+	pfn_t pfns[HUGE_FRAMES];
+	struct radix *pages = radix_of(object);
+	uint64_t used = 0, found;
+	pfn_t head, pfn;
+
+	if (frame_alloc_block(ctx, FRAME_FILE, HUGE_ORDER, FRAME_ZERO, &head) < 0)
+		return;
+	for (uint64_t i = 0; i < HUGE_FRAMES; i++)
+		pfns[i].n = head.n + i;
+	mutex_lock(ctx, &object->lock);
+	if (first + HUGE_FRAMES <= pages_of(object->size) &&
+	    !(radix_next(pages, first, &found, &pfn) && found < first + HUGE_FRAMES))
+		install_locked(ctx, object, first, HUGE_FRAMES, PAGE_TOUCH, pfns, &used);
+	mutex_unlock(ctx, &object->lock);
+	if (used == 0)
+		frame_put_block(ctx, head);
+}
+
+static pfn_t look_block(struct ctx *ctx, struct object *object, uint64_t first, bool *absent)
+{
+	struct radix *pages = radix_of(object);
+	pfn_t head = PFN_NONE, pfn;
+	uint64_t found;
+
+	mutex_lock(ctx, &object->lock);
+	if (first + HUGE_FRAMES <= pages_of(object->size)) {
+		head = radix_block(pages, first);
+		for (uint64_t i = 0; head.n != 0 && pages->nmarked != 0 && i < HUGE_FRAMES; i++)
+			radix_get_unmark(pages, first + i); /* to be mapped: data from now on */
+		*absent = head.n == 0 && !(radix_next(pages, first, &found, &pfn) && found < first + HUGE_FRAMES);
+	}
+	mutex_unlock(ctx, &object->lock);
+	return head;
+}
+
+static pfn_t shmem_block(struct ctx *ctx, struct object *object, uint64_t first, bool alloc)
+{
+	bool absent = false;
+	pfn_t head = look_block(ctx, object, first, &absent);
+
+	if (!alloc || !absent)
+		return head;
+	make_block(ctx, object, first);
+	return look_block(ctx, object, first, &absent);
+}
+
 static size_t shmem_pages(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out)
 {
 	struct radix *pages = radix_of(object);
@@ -180,12 +229,19 @@ static void free_frames(struct ctx *ctx, const pfn_t *pfns, uint64_t n)
 		frame_put(ctx, pfns[--n]);
 }
 
-/* All or none, in pieces, so that other allocations get their turn. */
-static int alloc_frames(struct ctx *ctx, pfn_t *pfns, uint64_t n)
+/*
+ * All or none, in pieces, so that other allocations get their turn. A piece ends where a block of pages may begin, if the
+ * frames are for pages in a row from `first` on.
+ */
+static int alloc_frames(struct ctx *ctx, uint64_t first, pfn_t *pfns, uint64_t n)
 {
-	for (uint64_t done = 0; done < n; done += ALLOC_BATCH) {
-		int err = frame_alloc_many(ctx, FRAME_FILE, FRAME_ZERO, pfns + done, MIN(n - done, ALLOC_BATCH));
+	uint64_t part;
 
+	for (uint64_t done = 0; done < n; done += part) {
+		int err;
+
+		part = MIN(n - done, ALLOC_BATCH - (first + done) % ALLOC_BATCH);
+		err = frame_alloc_many(ctx, FRAME_FILE, FRAME_ZERO, pfns + done, part);
 		if (err < 0) {
 			free_frames(ctx, pfns, done);
 			return err;
@@ -198,7 +254,7 @@ static int alloc_frames(struct ctx *ctx, pfn_t *pfns, uint64_t n)
 static int commit_into(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n, pfn_t *pfns, uint64_t absent)
 {
 	uint64_t used;
-	int err = alloc_frames(ctx, pfns, absent);
+	int err = alloc_frames(ctx, first, pfns, absent);
 
 	if (err < 0)
 		return err;
@@ -315,6 +371,7 @@ static const struct object_ops shmem_ops = {
 	.name = "shmem",
 	.page = shmem_page,
 	.pages = shmem_pages,
+	.block = shmem_block,
 	.commit = shmem_commit,
 	.remove = shmem_remove,
 	.next = shmem_next,

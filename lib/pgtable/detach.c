@@ -57,7 +57,10 @@ static void chain_children(struct detach *d, pfn_t node, unsigned shift, ksim_ad
 		unsigned at = (first + i) % PT_ENTRIES;
 		pte_t pte = pte_read(&entries[at]);
 
-		KSIM_ASSERT(d->ctx, i < PT_ENTRIES, "children are counted", "pfn %#llx: %u more",
+		KSIM_ASSERT(d->ctx,
+		            i < PT_ENTRIES &&
+		                    (!pte_present(pte) || shift > PT_HUGE_SHIFT || !pte_huge(d->pt->format, pte)),
+		            "children are counted, and none is a huge entry", "pfn %#llx: %u more",
 		            (unsigned long long)node.n, frame->children);
 		if (!pte_present(pte))
 			continue;
@@ -141,6 +144,8 @@ void pt_fini(struct ctx *ctx, struct pgtable *pt)
 	KSIM_ASSERT(ctx, pt->nodes == 1, "nodes are counted", "%llu beside the root are left",
 	            (unsigned long long)pt->nodes - 1);
 	frame_put_zeros(ctx, pt->root);
+	KSIM_ASSERT(ctx, pt->nreserve == 0, "nodes are kept only for huge entries", "%llu are left",
+	            (unsigned long long)pt->nreserve);
 	pt->root = PFN_NONE;
 	pt->top = NULL;
 	pt->nodes = 0;

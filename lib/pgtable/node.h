@@ -11,6 +11,20 @@
 #define PT_INDEX_BITS 9
 #define PT_ROOT_SHIFT 39
 #define PT_LEAF_SHIFT PAGE_SHIFT
+#define PT_HUGE_SHIFT (PT_LEAF_SHIFT + PT_INDEX_BITS) /* where huge entries are */
+
+/** Where a walk ends: at the leaf entry, at a huge one, or at an absent entry above the leaves. */
+struct stop {
+	pte_t *entry;
+	pfn_t node;
+	unsigned shift; /* of the node */
+	bool huge;
+};
+
+/** Walk, down to the node of this level at most. */
+struct stop pt_stop(const struct pgtable *pt, ksim_addr addr, unsigned lowest);
+/** Make a node and hook it where a walk has stopped, unless somebody else has hooked one meanwhile. 0 or -ENOMEM. */
+int pt_hook_node(struct ctx *ctx, struct pgtable *pt, struct stop at);
 
 static inline pte_t *node_entries(const struct pgtable *pt, pfn_t node)
 {

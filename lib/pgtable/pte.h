@@ -3,8 +3,8 @@
  * Page-table entries as the simulated architecture encodes them.
  *
  * Common to both and relied on everywhere: bit 0 = present, bits 12 to 47 = frame number, an absent entry is
- * 0, a table is 512 entries of 8 bytes, four levels of 9 bits over 12. So a walk needs no architecture; only
- * making an entry and reading its permissions does.
+ * 0, a table is 512 entries of 8 bytes, four levels of 9 bits over 12. So a walk needs no architecture but for one bit
+ * at the second level, which tells a huge entry, of 2 MiB, from a table; making an entry and reading its permissions does.
  */
 #ifndef PGTABLE_PTE_H
 #define PGTABLE_PTE_H
@@ -33,6 +33,9 @@ struct pte_format {
 	const char *name;    /* "x86_64", "aarch64" */
 	uint64_t table_bits; /* of an entry that points to a table, beside its pfn */
 	uint64_t leaf_bits;  /* always set in a leaf */
+	uint64_t huge_bits;  /* always set in a huge entry, of the second level, in the place of leaf_bits */
+	/* A present entry is huge if and only if this bit of it is set (flip 0) or clear (flip the same bit). */
+	uint64_t huge_bit, huge_flip;
 	/* Encode flags PTE_READ..PTE_DIRTY; the pfn and leaf_bits are added by pte_make. */
 	uint64_t (*encode)(unsigned flags);
 	unsigned (*decode)(uint64_t bits);
@@ -63,6 +66,33 @@ static inline pfn_t pte_pfn(pte_t pte)
 static inline pte_t pte_make(const struct pte_format *format, pfn_t pfn, unsigned flags)
 {
 	return (pte_t){ pfn.n << PAGE_SHIFT | format->leaf_bits | format->encode(flags) };
+}
+
+/** An entry of the second level that maps the 2 MiB from pfn on, which is a multiple of HUGE_FRAMES. */
+static inline pte_t pte_make_huge(const struct pte_format *format, pfn_t pfn, unsigned flags)
+{
+	return (pte_t){ pfn.n << PAGE_SHIFT | format->huge_bits | format->encode(flags) };
+}
+
+/** Whether a present entry maps 2 MiB; neither a leaf's nor one that points to a table does. */
+static inline bool pte_huge(const struct pte_format *format, pte_t pte)
+{
+	return (pte.bits ^ format->huge_flip) & format->huge_bit;
+}
+
+/** The same page, of the same size, with other flags. */
+static inline pte_t pte_with_flags(const struct pte_format *format, pte_t was, unsigned flags)
+{
+	return pte_huge(format, was) ? pte_make_huge(format, pte_pfn(was), flags)
+	                             : pte_make(format, pte_pfn(was), flags);
+}
+
+/** The frame to which a present entry, huge or not, leads for an address. */
+static inline pfn_t pte_pfn_at(const struct pte_format *format, pte_t pte, ksim_addr addr)
+{
+	uint64_t within = pte_huge(format, pte) ? addr >> PAGE_SHIFT & (HUGE_FRAMES - 1) : 0;
+
+	return (pfn_t){ pte_pfn(pte).n + within };
 }
 
 static inline unsigned pte_flags(const struct pte_format *format, pte_t pte)

@@ -7,6 +7,8 @@
  *   58..56  55     54   53   52    51   50..48  47..12  11  10  9..8  7      6      5   4..2      1  0
  *   0       dirty  UXN  PXN  Cont  DBM  0       frame   nG  AF  SH    AP[2]  AP[1]  NS  AttrIndx  1  valid
  *
+ * A level 2 block descriptor, of 2 MiB, is the same with bit 1 clear.
+ *
  * A table descriptor (levels 0 to 2) has bits 1 and 0 set, and in bit 59 PXNTable: nothing below is code for the
  * kernel, as in Linux's page tables of processes.
  *
@@ -82,6 +84,9 @@ const struct pte_format pte_aarch64 = {
 	.name = "aarch64",
 	.table_bits = ARM_VALID | ARM_TABLE | ARM_PXN_TABLE,
 	.leaf_bits = ARM_VALID | ARM_PAGE | ARM_ATTR_NORMAL | ARM_SH_INNER | ARM_NG | ARM_PXN,
+	.huge_bits = ARM_VALID | ARM_ATTR_NORMAL | ARM_SH_INNER | ARM_NG | ARM_PXN,
+	.huge_bit = ARM_TABLE,
+	.huge_flip = ARM_TABLE,
 	.encode = encode,
 	.decode = decode,
 	.user_bit = ARM_AP1_USER,

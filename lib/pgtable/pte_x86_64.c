@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Page-table entries of x86_64, 4-level paging with 4 KiB pages.
+ * Page-table entries of x86_64, 4-level paging with pages of 4 KiB and 2 MiB.
  *
  *   63   62..48   47..12   11..9   8   7    6  5  4    3    2   1   0
- *   XD   0        frame    0       G   PAT  D  A  PCD  PWT  US  RW  P
+ *   XD   0        frame    0       G   PAT  D  A  PCD  PWT  US  RW  P      4 KiB
+ *   XD   0        frame    0       G   PS   D  A  PCD  PWT  US  RW  P      2 MiB: PS is set; bit 12 is PAT there
  *
  * A store needs RW, any user access needs US, on every level; so entries that point to tables allow everything and
  * the leaf decides. Without PTE_READ the leaf has US clear: present, and out of the user's reach, which is how we
@@ -21,6 +22,7 @@ enum {
 	X86_US = 1 << 2,
 	X86_A = 1 << 5,
 	X86_D = 1 << 6,
+	X86_PS = 1 << 7,
 };
 #define X86_XD (UINT64_C(1) << 63)
 
@@ -62,6 +64,8 @@ const struct pte_format pte_x86_64 = {
 	.name = "x86_64",
 	.table_bits = X86_P | X86_RW | X86_US | X86_A,
 	.leaf_bits = X86_P,
+	.huge_bits = X86_P | X86_PS,
+	.huge_bit = X86_PS,
 	.encode = encode,
 	.decode = decode,
 	.user_bit = X86_US,

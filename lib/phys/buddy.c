@@ -135,9 +135,12 @@ uint64_t buddy_take_locked(struct phys *phys, unsigned order)
 uint64_t buddy_take_run_locked(struct phys *phys, uint64_t n, uint64_t *got)
 {
 	unsigned order = MIN(63u - (unsigned)__builtin_clzll(n), FRAME_ORDERS - 1u);
+	bool aligned = n == HUGE_FRAMES && phys->env->sysctl.transparent_huge != 0;
 	uint64_t pfn = take_listed(phys, order);
 
 	*got = frames_of(order);
+	if (pfn == 0 && aligned)
+		pfn = take_virgin(phys, order);
 	if (pfn == 0 && phys->virgin < phys->nframes) {
 		pfn = phys->virgin;
 		*got = MIN(n, phys->nframes - pfn);
@@ -153,8 +156,13 @@ uint64_t buddy_take_run_locked(struct phys *phys, uint64_t n, uint64_t *got)
 	return pfn;
 }
 
+void buddy_give_block_locked(struct phys *phys, uint64_t pfn, unsigned order)
+{
+	put_block(phys, pfn, order);
+	phys->nfree += frames_of(order);
+}
+
 void buddy_give_locked(struct phys *phys, uint64_t pfn)
 {
-	put_block(phys, pfn, 0);
-	phys->nfree++;
+	buddy_give_block_locked(phys, pfn, 0);
 }

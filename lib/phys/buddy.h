@@ -15,7 +15,8 @@
 uint64_t buddy_take_locked(struct phys *phys, unsigned order);
 
 /**
- * Take a run of 1 to n frames, as long as is easily had; n > 0. To be marked as above.
+ * Take a run of 1 to n frames, as long as is easily had; n > 0. To be marked as above. Where n is that of a block of
+ * 2 MiB, and such are wanted, it is an aligned one if there is any.
  * @param got  out: its length
  * @return the first pfn; 0 if no frame is free
  */
@@ -23,5 +24,7 @@ uint64_t buddy_take_run_locked(struct phys *phys, uint64_t n, uint64_t *got);
 
 /** Give one frame back whose `use` is FRAME_FREE again. */
 void buddy_give_locked(struct phys *phys, uint64_t pfn);
+/** Give an aligned block of 2^order frames back, likewise. */
+void buddy_give_block_locked(struct phys *phys, uint64_t pfn, unsigned order);
 
 #endif

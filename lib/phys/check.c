@@ -88,6 +88,23 @@ static void check_caches(const struct phys *phys, uint64_t found, struct check_r
 	           (ull)found, (ull)slots);
 }
 
+static void check_blocks(const struct phys *phys, struct check_report *report)
+{
+	for (uint64_t block = 0; block <= (phys->virgin - 1) >> HUGE_ORDER; block++) {
+		uint64_t first = block << HUGE_ORDER;
+		unsigned use = frame_use(&phys->frames[first]);
+		uint64_t used = 0;
+
+		if (phys->blocks[block] == 0)
+			continue;
+		while (used < HUGE_FRAMES && first + used < phys->virgin && (use == FRAME_ANON || use == FRAME_FILE) &&
+		       frame_use(&phys->frames[first + used]) == use)
+			used++;
+		CHECK_THAT(report, used == HUGE_FRAMES, "block I3: a block that is mapped is in use as a whole",
+		           "pfn %#llx: %u huge entries, %llu frames", (ull)first, phys->blocks[block], (ull)used);
+	}
+}
+
 static void check_locked(const struct phys *phys, struct check_report *report)
 {
 	uint64_t listed[FRAME_ORDERS] = { 0 };
@@ -121,6 +138,7 @@ static void check_locked(const struct phys *phys, struct check_report *report)
 		CHECK_THAT(report, listed[order] == found[order], "every free block is on its list once",
 		           "order %u: %llu listed, %llu found", order, (ull)listed[order], (ull)found[order]);
 	check_caches(phys, ncached, report);
+	check_blocks(phys, report);
 	nfree += phys->nframes - phys->virgin;
 	CHECK_THAT(report, nfree == phys->nfree, "nfree is exact", "counted %llu, nfree %llu", (ull)nfree,
 	           (ull)phys->nfree);

@@ -33,17 +33,17 @@ static void charge(struct owner *owner, enum frame_use use, long n)
 		census_add(owner, CENSUS_TABLE, n);
 }
 
-static void uncharge(struct ctx *ctx, uint32_t id, enum frame_use use)
+static void uncharge(struct ctx *ctx, uint32_t id, enum frame_use use, long n)
 {
 	struct env *env = ctx->env;
 
 	if (likely(id == ctx->owner->id)) {
-		charge(ctx->owner, use, -1);
+		charge(ctx->owner, use, -n);
 		return;
 	}
-	census_add_to(&env->owners, id, &env->self, CENSUS_FRAME, -1);
+	census_add_to(&env->owners, id, &env->self, CENSUS_FRAME, -n);
 	if (use == FRAME_TABLE)
-		census_add_to(&env->owners, id, &env->self, CENSUS_TABLE, -1);
+		census_add_to(&env->owners, id, &env->self, CENSUS_TABLE, -n);
 }
 
 /** Frames that were just taken, by whoever holds the lock or from his cache, become the caller's. */
@@ -168,7 +168,7 @@ static void free_frame(struct ctx *ctx, struct phys *phys, pfn_t pfn, bool zeros
 
 	KSIM_ASSERT(ctx, frame->mappers == 0, "a frame is freed unmapped and unlocked",
 	            "pfn %#llx, use %u, mappers or lock %u", (unsigned long long)pfn.n, use, frame->mappers);
-	uncharge(ctx, frame->owner, use);
+	uncharge(ctx, frame->owner, use, 1);
 	poison_frame(phys, pfn);
 	frame->recycled = true;
 	__atomic_store_n(&frame->zeros, zeros && !phys->poison, __ATOMIC_RELAXED);
@@ -193,6 +193,53 @@ void frame_put(struct ctx *ctx, pfn_t pfn)
 	KSIM_ASSERT(ctx, was != 0, "a reference is put once", "pfn %#llx", (unsigned long long)pfn.n);
 	if (was == 1)
 		free_frame(ctx, phys, pfn, false);
+}
+
+/* Frames of an aligned block, whose last references have gone, all of one account. */
+static void free_block(struct ctx *ctx, struct phys *phys, pfn_t head)
+{
+	struct frame *frame = frame_of(phys, head);
+	enum frame_use use = frame_use(frame);
+
+	uncharge(ctx, frame->owner, use, (long)HUGE_FRAMES);
+	for (uint64_t i = 0; i < HUGE_FRAMES; i++) {
+		KSIM_ASSERT(ctx, frame[i].mappers == 0, "a frame is freed unmapped", "pfn %#llx, use %u, mappers %u",
+		            (unsigned long long)(head.n + i), use, frame[i].mappers);
+		poison_frame(phys, (pfn_t){ head.n + i });
+		frame[i].recycled = true;
+		frame[i].zeros = false;
+	}
+	mutex_lock(ctx, &phys->lock);
+	for (uint64_t i = 0; i < HUGE_FRAMES; i++)
+		frame_set_use(&frame[i], FRAME_FREE);
+	buddy_give_block_locked(phys, head.n, HUGE_ORDER);
+	mutex_unlock(ctx, &phys->lock);
+}
+
+void frame_put_block(struct ctx *ctx, pfn_t head)
+{
+	struct phys *phys = ctx->env->phys;
+	struct frame *frame = frame_of(phys, head);
+	uint64_t last[HUGE_FRAMES / 64] = { 0 };
+	uint64_t nlast = 0, same = 0;
+
+	for (uint64_t i = 0; i < HUGE_FRAMES; i++) {
+		uint32_t was = __atomic_fetch_sub(&frame[i].refs, 1, __ATOMIC_ACQ_REL);
+
+		KSIM_ASSERT(ctx, was != 0, "a reference is put once", "pfn %#llx", (unsigned long long)(head.n + i));
+		nlast += was == 1;
+		last[i / 64] |= (uint64_t)(was == 1) << i % 64;
+	}
+	while (nlast == HUGE_FRAMES && same < HUGE_FRAMES && frame[same].owner == frame->owner &&
+	       frame[same].use == frame->use)
+		same++;
+	if (same == HUGE_FRAMES) {
+		free_block(ctx, phys, head);
+		return;
+	}
+	for (uint64_t i = 0; i < HUGE_FRAMES && nlast > 0; i++)
+		if (last[i / 64] >> i % 64 & 1)
+			free_frame(ctx, phys, (pfn_t){ head.n + i }, false);
 }
 
 void frame_put_zeros(struct ctx *ctx, pfn_t pfn)

@@ -30,6 +30,11 @@ static size_t frames_bytes(uint64_t nframes)
 	return nframes * sizeof(struct frame);
 }
 
+static size_t blocks_bytes(uint64_t nframes)
+{
+	return ((nframes >> HUGE_ORDER) + 1) * sizeof(uint32_t);
+}
+
 static void release_ram(struct phys *phys, uint64_t bytes)
 {
 	host_release(phys->ram, bytes);
@@ -55,6 +60,9 @@ int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out)
 	phys->frames = host_reserve(frames_bytes(nframes));
 	if (phys->frames == NULL)
 		goto undo_ram;
+	phys->blocks = host_reserve(blocks_bytes(nframes));
+	if (phys->blocks == NULL)
+		goto undo_frames;
 	mutex_init(&phys->lock, RANK_FRAME);
 	LIST_INIT(&phys->caches);
 	phys->nframes = nframes;
@@ -66,6 +74,8 @@ int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out)
 	env->phys = phys;
 	*out = phys;
 	return 0;
+undo_frames:
+	host_release(phys->frames, frames_bytes(nframes));
 undo_ram:
 	release_ram(phys, ram_bytes);
 undo_phys:
@@ -78,6 +88,7 @@ void phys_destroy(struct phys *phys)
 	if (phys == NULL)
 		return;
 	poison_forget(phys);
+	host_release(phys->blocks, blocks_bytes(phys->nframes));
 	host_release(phys->frames, frames_bytes(phys->nframes));
 	release_ram(phys, phys->nframes << PAGE_SHIFT);
 	mutex_fini(&phys->lock);

@@ -14,6 +14,10 @@ typedef struct ksim_pfn pfn_t;
 #define PFN_NONE     ((pfn_t){ 0 })
 #define FRAME_ORDERS 10 /* 0 to 9: 4 KiB to 2 MiB */
 
+/* A block of 2 MiB, which one entry of a page table can map. */
+#define HUGE_ORDER  9
+#define HUGE_FRAMES (UINT64_C(1) << HUGE_ORDER)
+
 /** What a frame is used for. */
 enum frame_use {
 	FRAME_FREE,     /* in the allocator: on a list, or above virgin */
@@ -57,6 +61,7 @@ struct phys {
 	char *ram;            /* c  host address of pfn 0 */
 	int fd;               /* c  of a file of the host's that it is, from pfn 0 on; -1: it is none */
 	struct frame *frames; /* c  indexed by pfn */
+	uint32_t *blocks;     /* a  of each aligned block: huge entries that map all of it, see block.c */
 	uint64_t nframes;     /* c  pfn 0 included */
 	struct env *env;      /* c */
 	bool poison;          /* c */
@@ -155,6 +160,42 @@ static inline void *frame_ptr(const struct phys *phys, pfn_t pfn)
 static inline uint32_t frame_refs(const struct phys *phys, pfn_t pfn)
 {
 	return __atomic_load_n(&frame_of(phys, pfn)->refs, __ATOMIC_ACQUIRE);
+}
+
+/**
+ * Blocks that huge entries map, by their first frame, a multiple of HUGE_FRAMES: see block.c.
+ * One more huge entry maps the block. Its frames are in use; whoever holds them keeps them until it is told of.
+ */
+void frame_block_map(struct phys *phys, pfn_t head);
+/** One less. Of private memory, the last one drops the frames. */
+void frame_block_unmap(struct ctx *ctx, struct phys *phys, pfn_t head);
+/** One huge entry becomes an entry for each frame, each with a reference of its own and counted as a mapper. */
+void frame_block_spread(struct ctx *ctx, struct phys *phys, pfn_t head);
+/** The reverse: entries of all its frames become one huge entry. */
+void frame_block_gather(struct ctx *ctx, struct phys *phys, pfn_t head);
+/** Whether the block is private memory to which nothing leads but one huge entry. */
+bool frame_block_is_own(const struct phys *phys, pfn_t head);
+/** Drop a reference of each frame of the block. */
+void frame_put_block(struct ctx *ctx, pfn_t head);
+
+/** Huge entries that map the block around a frame. */
+static inline uint32_t frame_huge_mappers(const struct phys *phys, pfn_t pfn)
+{
+	return __atomic_load_n(&phys->blocks[pfn.n >> HUGE_ORDER], __ATOMIC_RELAXED);
+}
+
+/** Entries of page tables that lead to a frame, huge ones too. */
+static inline uint32_t frame_mappers(const struct phys *phys, pfn_t pfn)
+{
+	return __atomic_load_n(&frame_of(phys, pfn)->mappers, __ATOMIC_RELAXED) + frame_huge_mappers(phys, pfn);
+}
+
+/** References of a frame, each huge entry counted as one. */
+static inline uint32_t frame_holders(const struct phys *phys, pfn_t pfn)
+{
+	uint32_t huge = frame_huge_mappers(phys, pfn);
+
+	return frame_refs(phys, pfn) + huge - (huge > 0 && frame_use(frame_of(phys, pfn)) == FRAME_ANON);
 }
 
 /** Copy a whole frame; other processes may store to the source meanwhile. */

@@ -55,7 +55,7 @@ size_t phys_look(struct ctx *ctx, struct phys *phys, uint64_t pfn, struct frame_
 		out[i] = (struct frame_look){
 			.use = use,
 			.dirty = use == FRAME_FILE && frame_dirty(frame),
-			.mappers = mapped ? __atomic_load_n(&frame->mappers, __ATOMIC_RELAXED) : 0,
+			.mappers = mapped ? frame_mappers(phys, (pfn_t){ pfn + i }) : 0,
 		};
 	}
 	mutex_unlock(ctx, &phys->lock);

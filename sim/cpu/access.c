@@ -44,7 +44,7 @@ static bool mark(const struct pte_format *format, pte_t *entry, pte_t *pte, enum
 
 	if (wanted == flags)
 		return true;
-	now = pte_make(format, pte_pfn(*pte), wanted);
+	now = pte_with_flags(format, *pte, wanted);
 	if (!pte_compare_exchange(entry, *pte, now))
 		return false;
 	*pte = now;
@@ -58,15 +58,17 @@ static void *walk(struct tlb *tlb, ksim_addr addr, enum access access)
 	unsigned need = access == ACCESS_WRITE ? PTE_WRITE | PTE_READ : PTE_READ;
 	struct pt_slot slot;
 
-	while (pt_find(pt, addr, &slot)) {
-		pte_t pte = pte_read(slot.entry);
+	for (;;) {
+		pte_t pte = pt_look(pt, addr, &slot);
+		char *host = (char *)frame_ptr(pt->phys, pte_pfn_at(pt->format, pte, addr)) + (addr & (PAGE_BYTES - 1));
 
 		if (!pte_present(pte) || (pte_flags(pt->format, pte) & need) != need)
 			return NULL;
+		/* The fences of filling keep the access itself from beginning. */
+		__builtin_prefetch(host);
 		if (mark(pt->format, slot.entry, &pte, access) && tlb_fill(tlb, addr, slot.entry, pte, access))
-			return (char *)frame_ptr(pt->phys, pte_pfn(pte)) + (addr & (PAGE_BYTES - 1));
+			return host;
 	}
-	return NULL;
 }
 
 static struct tlb *cpu_in_use(struct ksim_cpu *cpu, ksim_addr addr)

@@ -52,7 +52,8 @@ bool tlb_fill(struct tlb *tlb, ksim_addr addr, const pte_t *entry, pte_t pte, en
 {
 	struct ksim_tlb_entry *e = ksim_tlb_entry_(&tlb->cpu, addr);
 	ksim_addr page = page_down(addr);
-	uintptr_t addend = (uintptr_t)frame_ptr(tlb->task->ctx.env->phys, pte_pfn(pte)) - (uintptr_t)page;
+	const struct pgtable *pt = &tlb->task->ctx.mm->pt;
+	uintptr_t addend = (uintptr_t)frame_ptr(pt->phys, pte_pfn_at(pt->format, pte, addr)) - (uintptr_t)page;
 
 	if (!tlb->domain->active)
 		return true;

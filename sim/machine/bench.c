@@ -147,7 +147,7 @@ int ksim_translate(const struct ksim_process *p, ksim_addr addr, struct ksim_tra
 		return (int)machine_result(err);
 	*out = (struct ksim_translation){
 		.pfn = found.pfn,
-		.page_size = PAGE_BYTES,
+		.page_size = found.page_bytes,
 		.prot = (found.flags & PTE_READ ? PROT_R : 0) | (found.flags & PTE_WRITE ? PROT_W : 0) |
 		        (found.flags & PTE_EXEC ? PROT_X : 0),
 		.references = found.refs,

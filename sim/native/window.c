@@ -304,6 +304,29 @@ static int show_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, 
 	return 0;
 }
 
+static int show_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	struct window *w = arg;
+	size_t page = page_in(w, addr);
+	pte_t pte = pte_read(slot.entry);
+	unsigned how;
+
+	if (!pte_present(pte) || !pte_huge(pt->format, pte))
+		return pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, show_leaf, w);
+	how = how_of(pt->format, pte);
+	for (size_t i = 0, run; i < n; i += run) {
+		bool shown = w->place->shown[page + i] == how;
+
+		for (run = 1; i + run < n && (w->place->shown[page + i + run] == how) == shown; run++)
+			;
+		if (how != 0 && !shown)
+			show(w, page + i, run, pte_pfn_at(pt->format, pte, addr + i * PAGE_BYTES), how);
+	}
+	return 0;
+}
+
+static const struct pt_visitor shower = { .leaf = show_leaf, .huge = show_huge, .parts = true };
+
 static void filled(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end)
 {
 	struct window *w = container_of(notifier, struct window, notifier);
@@ -312,7 +335,7 @@ static void filled(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr sta
 	start = MAX(start, user->user);
 	end = MIN(end, user->user + user->bytes);
 	if (start < end)
-		pt_for_each_leaf(ctx, &w->process->kernel->mm->pt, start, end, show_leaf, w);
+		pt_visit(ctx, &w->process->kernel->mm->pt, start, end, &shower, w);
 }
 
 /* ---- faults ---- */

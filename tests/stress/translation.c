@@ -37,6 +37,7 @@ struct arena {
 	ksim_addr anonymous; /* private memory of user, mapped and unmapped, and moved */
 	ksim_addr elsewhere; /* to there */
 	int fd;              /* the file, in truncator */
+	uint64_t stride;     /* pages of the file from one that is touched to the next */
 	uint32_t rounds;
 	uint32_t stop;             /* a */
 	uint32_t file_gone;        /* a  odd: the file is empty, and ftruncate has returned */
@@ -51,6 +52,17 @@ struct reader {
 };
 
 static __thread sigjmp_buf recover;
+
+/* Of the file, all of it. */
+static size_t bytes_of(const struct arena *a)
+{
+	return PAGES * a->stride * PAGE;
+}
+
+static ksim_addr place_of(const struct arena *a, ksim_addr base, uint64_t page)
+{
+	return base + page * (base == a->shared ? a->stride : 1) * PAGE;
+}
 
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
@@ -102,7 +114,7 @@ static bool access_word(struct arena *a, ksim_addr at, uint64_t mark, bool store
 static void access_region(struct arena *a, ksim_addr base, const uint32_t *gone, uint64_t random, unsigned reader)
 {
 	uint64_t page = random % PAGES;
-	ksim_addr at = base + page * PAGE + (random >> 8) % 128 * 32 + reader * 8;
+	ksim_addr at = place_of(a, base, page) + (random >> 8) % 128 * 32 + reader * 8;
 	uint32_t before = __atomic_load_n(gone, __ATOMIC_SEQ_CST);
 	bool done = access_word(a, at, MARK | page << 8 | reader, random >> 32 & 1);
 
@@ -161,10 +173,10 @@ static int truncator_main(void *arg)
 			if (ksim_ftruncate(a->fd, 0) < 0)
 				return 1;
 			let_them_fault(a, &a->file_gone);
-		} else if (ksim_ftruncate(a->fd, (off_t)(i % PAGES) * PAGE) < 0) {
+		} else if (ksim_ftruncate(a->fd, (off_t)(i % PAGES * a->stride) * PAGE) < 0) {
 			return 1;
 		}
-		if (ksim_ftruncate(a->fd, (off_t)PAGES * PAGE) < 0)
+		if (ksim_ftruncate(a->fd, (off_t)bytes_of(a)) < 0)
 			return 1;
 		let_them_access(a);
 	}
@@ -278,13 +290,15 @@ static int map_all(void *arg)
 {
 	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 	struct arena *a = arg;
+	/* Where entries of 2 MiB can be, if there is to be room for them; in a window the hint counts for nothing. */
+	ksim_addr hint = a->stride > 1 ? UINT64_C(0x600000000000) : 0;
 	int fd = ksim_memfd_create("arena", 0);
 
 	ksim_sigaction(SIGBUS, &action, NULL);
 	ksim_sigaction(SIGSEGV, &action, NULL);
-	if (fd < 0 || ksim_ftruncate(fd, (off_t)PAGES * PAGE) < 0)
+	if (fd < 0 || ksim_ftruncate(fd, (off_t)bytes_of(a)) < 0)
 		return -1;
-	a->shared = ksim_mmap(0, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	a->shared = ksim_mmap(hint, bytes_of(a), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	a->anonymous = ksim_mmap(0, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (a->shared == KSIM_MAP_FAILED || a->anonymous == KSIM_MAP_FAILED)
 		return -1;
@@ -295,10 +309,10 @@ static int map_all(void *arg)
 static void run_arena(struct arena *a, enum ksim_arch arch, unsigned poison, bool with_fork)
 {
 	struct ksim_config config = {
-		.ram_bytes = (uint64_t)RAM_PAGES * PAGE,
+		.ram_bytes = a->stride > 1 ? UINT64_C(16) << 20 : (uint64_t)RAM_PAGES * PAGE,
 		.arch = arch,
 		.poison = poison,
-		.commit = KSIM_COMMIT_ON_TOUCH,
+		.commit = a->stride > 1 ? KSIM_COMMIT_ON_TRUNCATE : KSIM_COMMIT_ON_TOUCH,
 		.access = access_wanted(),
 	};
 	struct reader readers[READERS];
@@ -306,7 +320,9 @@ static void run_arena(struct arena *a, enum ksim_arch arch, unsigned poison, boo
 	struct ksim_end end;
 	int result;
 
-	a->rounds = rounds_wanted();
+	if (a->stride == 0)
+		a->stride = 1;
+	a->rounds = a->stride > 1 ? rounds_wanted() / 5 + 1 : rounds_wanted();
 	a->m = ksim_boot(&config);
 	SETUP(a->m != NULL);
 	a->user = ksim_process_create(a->m, "user");
@@ -376,4 +392,19 @@ TEST(translation, no_stale_translation_survives_fork_where_tasks_keep_frames)
 	struct arena arena = { 0 };
 
 	run_arena(&arena, KSIM_ARCH_HOST, KSIM_NONE, true);
+}
+
+/* The file is there in blocks of 2 MiB, and large enough for huge entries, which truncation takes or splits. */
+TEST(translation, no_stale_translation_of_a_huge_entry_survives)
+{
+	struct arena arena = { .stride = 43 };
+
+	run_arena(&arena, KSIM_ARCH_X86_64, 0, false);
+}
+
+TEST(translation, no_stale_translation_of_a_huge_entry_survives_where_tasks_keep_frames)
+{
+	struct arena arena = { .stride = 43 };
+
+	run_arena(&arena, KSIM_ARCH_AARCH64, KSIM_NONE, true);
 }

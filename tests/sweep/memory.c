@@ -465,6 +465,36 @@ TEST(sweep_memory, file_grows_and_shrinks_under_its_mapping)
 	story_sweep(tell_of_one, grow_and_shrink);
 }
 
+/*
+ * A file that is there as a block of 2 MiB, mapped where one entry can map it. That entry is only an attempt: what it
+ * finds no memory for is mapped page by page, and no call fails. To split it needs none.
+ */
+static int block(void *arg)
+{
+	enum { LARGE = 512 * PAGE };
+	struct ksim_allocation first;
+	struct held *held = arg;
+
+	held->fd = RETRY(ksim_memfd_create("block", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	MUST(held->fd == 0);
+	MUST(RETRY_UNCHANGED(ksim_fallocate(held->fd, 0, 0, LARGE), size_of(held->fd) == 0) == 0);
+	held->map = RETRY(map_at(UINT64_C(0x600000000000), LARGE, RW, MAP_SHARED, held->fd));
+	MUST(held->map != KSIM_MAP_FAILED);
+	fill(held->map, PAGES, 1);
+	story.absorbed |= ksim_fail_first(story.m, &first) && strcmp(first.call, "memory access") == 0;
+	MUST(RETRY(ksim_mprotect(held->map + PAGE, PAGE, PROT_READ)) == 0);
+	MUST(holds(held->map, PAGES, 1));
+	MUST(ksim_ftruncate(held->fd, BYTES) == 0);
+	MUST(holds(held->map, PAGES, 1));
+	MUST(RETRY(ksim_munmap(held->map + BYTES, LARGE - BYTES)) == 0);
+	return 0;
+}
+
+TEST(sweep_memory, block_of_2_MiB_is_mapped_split_and_cut)
+{
+	story_sweep(tell_of_one, block);
+}
+
 /* Calls that read and write user memory which is not there yet: EFAULT, or a short count, for want of frames. */
 static int through_user_memory(void *arg)
 {

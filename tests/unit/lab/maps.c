@@ -172,7 +172,7 @@ TEST(maps, of_many_scattered_pages_have_all_of_them_four_in_a_line)
 	struct bed bed;
 	char *text;
 
-	bed_boot(&bed, NULL);
+	bed_boot(&bed, &(struct ksim_config){ .transparent_huge = KSIM_NONE });
 	p = bed_process(&bed, "client");
 	ksim_as(p) {
 		ksim_addr map = bed_map(bed_memfd("pool", PAGES), PAGES);

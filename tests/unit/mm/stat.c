@@ -210,7 +210,8 @@ struct looked_at {
 	struct object *object;
 	bool stop; /* a */
 	pthread_t thread;
-	uint64_t looks, wrong;
+	uint64_t looks; /* a */
+	uint64_t wrong;
 };
 
 static void *look_all_the_time(void *arg)
@@ -233,7 +234,7 @@ static void *look_all_the_time(void *arg)
 		for (size_t i = 0; i < ARRAY_SIZE(word); i++)
 			l->wrong += word[i] != 0 && !(word[i] & PAGEMAP_PRESENT);
 		phys_look(&ctx, l->b->env.phys, 0, frame, ARRAY_SIZE(frame));
-		l->looks++;
+		__atomic_fetch_add(&l->looks, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
@@ -243,7 +244,7 @@ static void meanwhile_body(struct bed *b)
 	struct looked_at l = { .b = b, .mm = space(b), .object = file(b, 8) };
 
 	SETUP(pthread_create(&l.thread, NULL, look_all_the_time, &l) == 0);
-	for (unsigned round = 0; round < 300; round++) {
+	for (unsigned round = 0; round < 300 || __atomic_load_n(&l.looks, __ATOMIC_RELAXED) == 0; round++) {
 		struct mm *child;
 
 		mapped(b, l.mm, anon_at(BASE, 8));
