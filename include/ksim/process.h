@@ -77,6 +77,14 @@ struct ksim_as_scope {
 };
 KSIM_EXPORT struct ksim_as_scope ksim_as_begin_(struct ksim_process *p);
 KSIM_EXPORT void ksim_as_end_(struct ksim_as_scope *scope);
+/** So that the compiler, too, sees that a block is entered: what it sets is set. */
+static inline struct ksim_as_scope ksim_as_open_(struct ksim_process *p)
+{
+	struct ksim_as_scope scope = ksim_as_begin_(p);
+
+	scope.open = 1;
+	return scope;
+}
 
 /**
  * ksim_as(p) { ... }: act as p in the block. It is left on fall-through, break, continue, return, goto and by C++
@@ -84,8 +92,8 @@ KSIM_EXPORT void ksim_as_end_(struct ksim_as_scope *scope);
  */
 #define ksim_as(p)     KSIM_AS_(p, __COUNTER__)
 #define KSIM_AS_(p, n) KSIM_AS_2_(p, n)
-#define KSIM_AS_2_(p, n)                                                                                     \
-	for (struct ksim_as_scope ksim_scope_##n __attribute__((cleanup(ksim_as_end_))) = ksim_as_begin_(p); \
+#define KSIM_AS_2_(p, n)                                                                                    \
+	for (struct ksim_as_scope ksim_scope_##n __attribute__((cleanup(ksim_as_end_))) = ksim_as_open_(p); \
 	     ksim_scope_##n.open; ksim_scope_##n.open = 0)
 
 /**
