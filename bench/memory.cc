@@ -388,9 +388,9 @@ void bench::check()
 #define ADD_BOTH(name, fn)                                           \
 	add(name "/host", [](benchmark::State &s) { fn<Host>(s); }); \
 	add(name "/ksim", [](benchmark::State &s) { fn<Ksim>(s); })
-#define ADD_TIMED(name, fn, ...)                                                                                 \
-	add(name "/host", [](benchmark::State &s) { fn<Host>(s __VA_OPT__(, ) __VA_ARGS__); })->UseManualTime(); \
-	add(name "/ksim", [](benchmark::State &s) { fn<Ksim>(s __VA_OPT__(, ) __VA_ARGS__); })->UseManualTime()
+#define ADD_TIMED(name, fn, pages)                                                           \
+	add(name "/host", [](benchmark::State &s) { fn<Host>(s, pages); })->UseManualTime(); \
+	add(name "/ksim", [](benchmark::State &s) { fn<Ksim>(s, pages); })->UseManualTime()
 
 void bench::declare()
 {

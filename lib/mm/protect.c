@@ -165,11 +165,11 @@ out:
 }
 
 /* From where to where, if it is to begin or end with the VMA. 0; -ENOMEM (there is none), -EINVAL (it does not grow) */
-static int whole_stack(const struct mm *mm, ksim_addr *addr, ksim_addr *end, unsigned prot)
+static int whole_stack(const struct mm *mm, ksim_addr *addr, ksim_addr end, unsigned prot)
 {
 	const struct vma *vma = ranges_at_or_above(&mm->vmas, *addr);
 
-	if (vma == NULL || vma->start >= *end)
+	if (vma == NULL || vma->start >= end)
 		return -ENOMEM;
 	if (prot & PROT_TO_STACK_END)
 		return vma->start > *addr ? -ENOMEM : -EINVAL; /* no architecture here has stacks that grow up */
@@ -186,7 +186,7 @@ int mm_protect(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, 
 		return -ENOMEM;
 	rwlock_write(ctx, &mm->map);
 	if (unlikely(prot & (PROT_FROM_STACK_START | PROT_TO_STACK_END)))
-		err = whole_stack(mm, &addr, &end, prot);
+		err = whole_stack(mm, &addr, end, prot);
 	if (err == 0)
 		err = protect_range(ctx, mm, addr, end, (uint8_t)prot);
 	rwlock_write_unlock(ctx, &mm->map);

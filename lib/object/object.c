@@ -140,7 +140,7 @@ static bool seek_present(struct ctx *ctx, struct object *object, uint64_t pgidx,
 
 int64_t object_seek(struct ctx *ctx, struct object *object, uint64_t offset, bool data)
 {
-	uint64_t found, size;
+	uint64_t found = 0, size;
 	bool any;
 
 	mutex_lock(ctx, &object->lock);

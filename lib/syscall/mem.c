@@ -297,7 +297,7 @@ long sys_mremap(const struct syscall_frame *frame)
 		.keep = flags & MREMAP_F_DONTUNMAP,
 	};
 	int err = check_remap(flags, &what);
-	ksim_addr at;
+	ksim_addr at = 0;
 
 	if (err == 0)
 		err = mm_remap(frame->ctx, frame->process->mm, &what, &at);

@@ -186,7 +186,7 @@ long sys_statfs(const struct syscall_frame *frame)
 
 	if (err == 0)
 		err = path_lookup(frame->ctx, &at.at, 0, &dentry);
-	if (err < 0)
+	if (err != 0)
 		return err;
 	err = statfs_out(frame, dentry->inode);
 	dentry_put(frame->ctx, dentry);

@@ -68,7 +68,7 @@ static int link_text(struct ctx *ctx, struct inode *link, char *text, size_t siz
 
 	if (err == 0)
 		err = get_file(ctx, link, &file);
-	if (err < 0)
+	if (err != 0)
 		return err;
 	err = file->ops->describe(file, text, size);
 	file_put(ctx, file);
@@ -83,7 +83,7 @@ static int link_follow(struct ctx *ctx, struct inode *link, struct dentry **out)
 
 	if (err == 0)
 		err = get_file(ctx, link, &file);
-	if (err < 0)
+	if (err != 0)
 		return err;
 	*out = file_dentry(ctx, file);
 	file_put(ctx, file);

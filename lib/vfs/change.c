@@ -337,11 +337,10 @@ static int list_link(struct ctx *ctx, struct dentry *dentry)
 	int err = 0;
 
 	rwlock_write(ctx, &tree->lock);
-	if (is_dead(dentry->parent))
-		err = -ENOENT;
-	else if (dir_find_locked(dentry->parent, (struct component){ dentry->name, dentry->len }) != NULL)
+	if (!is_dead(dentry->parent) &&
+	    dir_find_locked(dentry->parent, (struct component){ dentry->name, dentry->len }) != NULL)
 		err = -EEXIST;
-	else if (dentry->inode->nlink == 0 && !dentry->inode->linkable)
+	else if (is_dead(dentry->parent) || (dentry->inode->nlink == 0 && !dentry->inode->linkable))
 		err = -ENOENT;
 	if (err == 0) {
 		dentry->inode->linkable = false;

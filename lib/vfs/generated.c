@@ -41,7 +41,7 @@ static bool text_room(struct ctx *ctx, struct text *text, size_t n)
 		text->failed = true;
 		return false;
 	}
-	if (text->len > 0)
+	if (text->bytes != NULL)
 		memcpy(bytes, text->bytes, text->len);
 	kmem_free(ctx->env, text->bytes, text->room);
 	text->bytes = bytes;

@@ -36,8 +36,8 @@ bool caller_in_group(const struct ctx *ctx, uint32_t gid)
 
 	if (creds == NULL || creds_load(&creds->fsgid) == gid)
 		return true;
-	n = MIN(creds_load(&creds->ngroups), (uint32_t)CREDS_GROUPS_MAX);
-	for (uint32_t i = 0; i < n; i++)
+	n = creds_load(&creds->ngroups);
+	for (uint32_t i = 0; i < n && i < CREDS_GROUPS_MAX; i++)
 		if (creds_load(&creds->groups[i]) == gid)
 			return true;
 	return false;
@@ -159,6 +159,8 @@ static int link_text(struct walk *w, struct inode *inode, const char **out)
 		*out = inode->link;
 		return 0;
 	}
+	KSIM_ASSERT(w->ctx, inode->gen != NULL, "a link has a text or makes one up", "inode %llu",
+	            (unsigned long long)inode->ino);
 	text->made_up = kmem_alloc(w->ctx, PATH_TEXT_MAX);
 	if (text->made_up == NULL)
 		return -ENOMEM;
@@ -235,9 +237,9 @@ static int walk_to_last(struct walk *w)
 		int err;
 
 		w->text += strspn(w->text, "/");
-		if (*w->text == '\0' && w->depth == 0)
-			return 0;
 		if (*w->text == '\0') {
+			if (w->depth == 0)
+				return 0;
 			w->text = w->rest[--w->depth];
 			continue;
 		}
@@ -324,7 +326,7 @@ int walk_follow(struct walk *w, struct dentry *link, bool *jumped)
 static int walk_to_end(struct walk *w, bool follow, struct dentry **out)
 {
 	bool must_be_dir = w->slash, jumped = false;
-	struct dentry *found;
+	struct dentry *found = NULL;
 	int err = walk_find_last(w, &found);
 
 	while (err == 0 && S_ISLNK(inode_mode(found->inode)) && (follow || must_be_dir)) {

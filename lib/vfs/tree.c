@@ -383,7 +383,7 @@ int tree_inode_create(struct ctx *ctx, const struct inode *dir, uint32_t mode, u
 	inode->dev = dir->dev;
 	inode->rdev = rdev;
 	inode->nlink = names != NULL ? 2 : 1;
-	inode->bytes = names != NULL ? 2 * NAME_CHARGE : text != NULL ? strlen(text) : 0;
+	inode->bytes = names != NULL ? UINT64_C(2) * NAME_CHARGE : text != NULL ? strlen(text) : 0;
 	inode->btime_ns = inode->ctime_ns;
 	inode->seals = F_SEAL_SEAL;
 	*out = inode;

@@ -51,6 +51,7 @@ __sighandler_t ksim_posix_signal(int signo, __sighandler_t handler)
 
 int ksim_posix_sigprocmask(int how, const sigset_t *set, sigset_t *old)
 {
+	/* Whoever calls libc's means it. NOLINTNEXTLINE(concurrency-mt-unsafe) */
 	return posix_acts() ? ksim_sigprocmask(how, set, old) : sigprocmask(how, set, old);
 }
 
@@ -75,6 +76,7 @@ int ksim_posix_sigpending(sigset_t *set)
 
 int ksim_posix_sigsuspend(const sigset_t *mask)
 {
+	/* Likewise. NOLINTNEXTLINE(concurrency-mt-unsafe) */
 	return posix_acts() ? ksim_sigsuspend(mask) : sigsuspend(mask);
 }
 

@@ -329,6 +329,7 @@ TEST(native_calls, process_vm_takes_pointers_into_the_other_processs_window)
 		strcpy(childs, "child");
 		pid = ksim_getpid();
 	}
+	REQUIRE(childs != NULL);
 	there[0] = (struct iovec){ map, 2 };                           /* a user address of the child's */
 	there[1] = (struct iovec){ childs + 2, 2 };                    /* its pointer */
 	there[2] = (struct iovec){ ksim_user((uintptr_t)map + 4), 2 }; /* as for calls */

@@ -184,11 +184,11 @@ static void end_body(struct bed *b)
 	EXPECT(strstr(text, "VmSize") == NULL);
 	free(text);
 	EXPECT_EQ(open_error(&b->ctx, path_of(p, "maps")), -ESRCH);
-	said_by(&b->ctx, maps, &err);
+	free(said_by(&b->ctx, maps, &err));
 	EXPECT_EQ(err, -ESRCH);
 	expect_says(&b->ctx, path_of(p, "statm"), "0 0 0 0 0 0 0\n");
 	expect_exited(b, p, 0);
-	said_by(&b->ctx, status, &err);
+	free(said_by(&b->ctx, status, &err));
 	EXPECT_EQ(err, -ESRCH);
 	expect_missing(&b->ctx, path_of(p, ""));
 	let_go(&b->ctx, maps);
