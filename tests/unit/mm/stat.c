@@ -7,6 +7,7 @@
 #include "mm/stat.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 static struct mm_usage usage_at(struct bed *b, struct mm *mm, ksim_addr addr)
 {
@@ -225,7 +226,8 @@ static void *look_all_the_time(void *arg)
 	struct ctx ctx;
 
 	bed_ctx(l->b, &ctx);
-	while (!__atomic_load_n(&l->stop, __ATOMIC_RELAXED)) {
+	/* Not for ever: who looks all the time may keep who changes things from its lock. */
+	for (unsigned n = 0; n < 1000 && !__atomic_load_n(&l->stop, __ATOMIC_RELAXED); n++) {
 		mm_usage_all(&ctx, l->mm, &totals, &usage);
 		l->wrong += usage.rss > totals.size || usage.pss > usage.rss << MM_PSS_SHIFT;
 		for (ksim_addr at = 0; mm_region_usage(&ctx, l->mm, at, &region, &usage); at = region.end)
@@ -244,7 +246,10 @@ static void meanwhile_body(struct bed *b)
 	struct looked_at l = { .b = b, .mm = space(b), .object = file(b, 8) };
 
 	SETUP(pthread_create(&l.thread, NULL, look_all_the_time, &l) == 0);
-	for (unsigned round = 0; round < 300 || __atomic_load_n(&l.looks, __ATOMIC_RELAXED) == 0; round++) {
+	/* It is under way before anything changes: the locks promise nobody a turn. */
+	while (__atomic_load_n(&l.looks, __ATOMIC_RELAXED) == 0)
+		sched_yield();
+	for (unsigned round = 0; round < 300; round++) {
 		struct mm *child;
 
 		mapped(b, l.mm, anon_at(BASE, 8));
