@@ -419,6 +419,10 @@ void unmap(addr_t addr, int npages);
 /** A page at which nothing is mapped; nobody maps anything there until the next mmap. */
 addr_t unmapped_page(void);
 off_t size_of(int fd);
+/** Whether a is later than b. */
+bool later(struct timespec a, struct timespec b);
+/** Wait until the clock of files has gone on: what is stamped from now on is later than all before. */
+void file_clock_tick(void);
 int seals_of(int fd);
 /** The byte at an offset of a file, or -1 past its end. */
 int byte_at(int fd, off_t offset);

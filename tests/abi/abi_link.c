@@ -158,23 +158,6 @@ TEST(link, names_of_proc_cannot_be_removed)
 
 /* ---- times ---- */
 
-/* Whether b is later than a. */
-static bool later(struct timespec b, struct timespec a)
-{
-	return b.tv_sec > a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec > a.tv_nsec);
-}
-
-/* Let the clock of files go on: it ticks a few times in a hundredth of a second. */
-static void tick(void)
-{
-	struct timespec then;
-
-	SETUP(x_chmod(".", 0755) == 0); /* what was stamped before was not later than this */
-	then = lstat_of(".").st_ctim;
-	while (!later(lstat_of(".").st_ctim, then))
-		SETUP(x_chmod(".", 0755) == 0);
-}
-
 TEST(link, changes_stamp_the_file_and_its_directory)
 {
 	/* link(2), unlink(2), inode(7): ctime of the file, mtime and ctime of the directory. */
@@ -185,7 +168,7 @@ TEST(link, changes_stamp_the_file_and_its_directory)
 	make_file("d/a", 0);
 	file = stat_of("d/a");
 	dir = stat_of("d");
-	tick();
+	file_clock_tick();
 	EXPECT_EQ(x_link("d/a", "d/b"), 0);
 	EXPECT(later(stat_of("d/a").st_ctim, file.st_ctim));
 	EXPECT_EQ(stat_of("d/a").st_mtim.tv_nsec, file.st_mtim.tv_nsec);
@@ -193,7 +176,7 @@ TEST(link, changes_stamp_the_file_and_its_directory)
 	EXPECT(later(stat_of("d").st_ctim, dir.st_ctim));
 	then = stat_of("d/a");
 	dir = stat_of("d");
-	tick();
+	file_clock_tick();
 	EXPECT_EQ(x_unlink("d/b"), 0);
 	EXPECT(later(stat_of("d/a").st_ctim, then.st_ctim));
 	EXPECT(later(stat_of("d").st_mtim, dir.st_mtim));

@@ -24,22 +24,11 @@ static mode_t mode_of(int fd)
 
 /* Times. */
 
-static bool later(struct timespec a, struct timespec b)
-{
-	return a.tv_sec > b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec > b.tv_nsec);
-}
-
-/* The clock of files may tick as slowly as every 10 ms. */
-static void next_tick(void)
-{
-	SETUP(usleep(12000) == 0);
-}
-
 /* Which of "amc" a call has stamped; the others are as they were. */
 #define EXPECT_STAMPS(fd, call, stamps)                                     \
 	do {                                                                \
 		struct stat stamps_before = stat_of(fd);                    \
-		next_tick();                                                \
+		file_clock_tick();                                          \
 		(void)!(call);                                              \
 		expect_stamps(__LINE__, #call, &stamps_before, fd, stamps); \
 	} while (0)
