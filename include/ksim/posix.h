@@ -35,7 +35,7 @@
  * machine without asking, the actions of signals that faults do not raise, and the mask, are also the host's: its handler
  * for SIGINT, SIGALRM or SIGCHLD is called as always, also for what the host sends.
  *
- * exit(3), and the return from main, are libc's; _exit and _Exit end the process. fork and vfork cannot return twice
+ * exit(3), and the return from main, are libc's; _exit and _Exit end the process. clone is ksim_clone(). fork and vfork cannot return twice
  * in one program: they print a sentence and abort where they are called by a process (ksim_fork_into() is what there
  * is). Calls on descriptors or mapped memory that are not implemented, and would reach the host's of the same number
  * or address, give ENOSYS to a process: those listed last below. What is not listed stays libc's, and the host's:
@@ -73,6 +73,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,6 +271,7 @@ KSIM_POSIX_NAME_(wait3)
 KSIM_POSIX_NAME_(wait4)
 KSIM_POSIX_NAME_(fork)
 KSIM_POSIX_NAME_(vfork)
+KSIM_POSIX_NAME_(clone)
 KSIM_POSIX_NAME_(pthread_create)
 KSIM_POSIX_NAME_(sigaction)
 KSIM_POSIX_NAME_(signal)

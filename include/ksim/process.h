@@ -19,9 +19,9 @@ KSIM_BEGIN_DECLS
 /** How a process ended, or that it lives. */
 struct ksim_end {
 	bool alive;
-	int code;       /**< exit status 0 to 255; of ksim_run with alive: what fn returned */
-	int signo;      /**< the signal that killed it; 0: none */
-	int si_code;    /**< of a fault: SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR, BUS_ADRALN */
+	int code;    /**< exit status 0 to 255; of ksim_run with alive: what fn returned, or its thread exited with */
+	int signo;   /**< the signal that killed it; 0: none */
+	int si_code; /**< of a fault: SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR, BUS_ADRALN */
 	ksim_addr addr; /**< of a fault: the exact address */
 	/** A sentence: "compositor (3) killed by SIGBUS BUS_ADRERR: read of 4 at 0x7f00003ffc, page 3 of ..." */
 	char text[160];
@@ -47,6 +47,16 @@ KSIM_EXPORT struct ksim_process *ksim_process_create(struct ksim_machine *m, con
  * Threads: any. Linux: fork(2), without the running thread.
  */
 KSIM_EXPORT struct ksim_process *ksim_process_fork(struct ksim_process *parent, const char *name);
+
+/**
+ * As ksim_process_fork(), but some of what the parent has is shared with it, not copied, until the last of them ends.
+ *
+ * @param flags  any of CLONE_VM, CLONE_FILES (the fd table), CLONE_FS (working directory, umask), CLONE_SIGHAND (signal
+ *               actions; with CLONE_VM)
+ * @return its handle, or NULL with errno EINVAL (other flags, CLONE_SIGHAND without CLONE_VM), ENOMEM, EAGAIN, ESRCH
+ * Threads: any. Linux: clone(2), without the running thread.
+ */
+KSIM_EXPORT struct ksim_process *ksim_process_clone(struct ksim_process *parent, const char *name, int flags);
 
 /**
  * End a process as if it called _exit(code) now: its descriptors are closed, its memory is freed, its threads return
@@ -114,7 +124,8 @@ KSIM_EXPORT int ksim_run(struct ksim_process *p, int (*fn)(void *), void *arg, s
 KSIM_EXPORT int ksim_start(struct ksim_process *p, int (*fn)(void *), void *arg);
 
 /**
- * A further thread of p on a new host thread. When fn returns, the thread ends and p lives on.
+ * A further thread of p on a new host thread. When fn returns, the thread ends and p lives on, unless its first thread has
+ * exited before, and this was the last. The number of a thread that has ended is ESRCH; a later thread may get it.
  * @return its tid, or -1 with errno ESRCH, EAGAIN, ENOMEM
  */
 KSIM_EXPORT pid_t ksim_task_start(struct ksim_process *p, int (*fn)(void *), void *arg);
@@ -139,6 +150,34 @@ KSIM_EXPORT void ksim_process_status(const struct ksim_process *p, struct ksim_e
  * @return the child's pid, or -1 with errno ENOMEM, EAGAIN
  */
 KSIM_EXPORT pid_t ksim_fork_into(int (*fn)(void *), void *arg);
+
+/**
+ * clone(2), shaped as glibc's wrapper: a child, or with CLONE_THREAD a thread of the acting process, begins in fn on a new host
+ * thread. What fn returns it exits with: by itself, as with exit(2), so that threads which it has made live on.
+ *
+ * @param fn     not NULL
+ * @param stack  not NULL, and not used: the child has the stack of its host thread
+ * @param flags  the signal of its end in the low byte (0: none), and any of
+ *   CLONE_VM, CLONE_FILES, CLONE_FS, CLONE_SIGHAND  what is shared; what is not is copied
+ *   CLONE_THREAD          with CLONE_SIGHAND and CLONE_VM, and, a deviation, CLONE_FILES and CLONE_FS
+ *   CLONE_PARENT          its parent is the caller's, which gets the signal that it gets of the caller's end
+ *   CLONE_VFORK           return when the child has ended; with CLONE_THREAD ignored, a deviation
+ *   CLONE_PARENT_SETTID   write its number to *parent_tid
+ *   CLONE_CHILD_SETTID    write its number to *child_tid, in its own memory
+ *   CLONE_CHILD_CLEARTID  clear *child_tid when it ends, if others have its memory too
+ *   CLONE_SETTLS, CLONE_SYSVSEM, CLONE_IO, CLONE_PTRACE, CLONE_UNTRACED, CLONE_DETACHED  accepted, and nothing done
+ * @param ...    pid_t *parent_tid, void *tls, pid_t *child_tid, as far as the flags need them: pointers as calls take them
+ * @return its pid, or tid, or -1 with errno: EAGAIN no host thread, or no number; ENOMEM; EINVAL fn or stack is NULL,
+ *   CLONE_SIGHAND without CLONE_VM, CLONE_THREAD without CLONE_SIGHAND (CLONE_FILES, CLONE_FS), CLONE_FS with CLONE_NEWNS or
+ *   CLONE_NEWUSER, CLONE_NEWUSER, CLONE_PIDFD; a namespace: EPERM, or EINVAL for who is privileged
+ * Ownership: a thread can be waited for with ksim_task_join(); its host thread is joined with the process's.
+ * Threads: any that acts as a process; blocks with CLONE_VFORK.
+ * Linux: clone(2). Deviations: those above; thread-local storage, errno too, is the host thread's; there are no namespaces and
+ * no pidfds, as in a kernel without them; no futex is woken when a number is cleared, since there are no futexes; a signal that
+ * ends the caller by default does so after CLONE_VFORK's wait, but for SIGKILL. By its number, ksim_syscall(), clone
+ * is ENOSYS: there is no function to begin in.
+ */
+KSIM_EXPORT int ksim_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 
 /** _exit(2): the acting process ends; lands in the innermost ksim_run or thread start. */
 KSIM_EXPORT __attribute__((noreturn)) void ksim_exit(int code);
@@ -207,6 +246,10 @@ KSIM_EXPORT int ksim_setgroups(size_t size, const gid_t groups[]);
 /**
  * A system call of the simulated architecture by its number: six arguments in the kernel's own ABI, numbers, flag
  * values and layouts. Pointers are host pointers or ksim_user() addresses.
+ *
+ * exit(2) by its number ends the thread, and the process only if no other acts as it; when the first thread has ended so,
+ * the process ends with the last one, and with that one's code. A thread of the program's unwinds to its ksim_run(), with
+ * that code in struct ksim_end, and p alive.
  * @return the value, or -errno; -ENOSYS for a call that is not implemented
  */
 KSIM_EXPORT long ksim_syscall(long nr, long a, long b, long c, long d, long e, long f);

@@ -3,7 +3,7 @@
  * Calls on processes: who they are, how they end and are waited for, which group they belong to.
  *
  * Locking: none of its own. Linux: kernel/exit.c, kernel/sys.c.
- * Not modelled: the end of one thread alone (exit is exit_group), stopped children, rusage (zeros), sessions.
+ * Not modelled: clone by its number, which would have to return twice (ENOSYS), stopped children, rusage (zeros), sessions.
  */
 #include "syscall/handlers.h"
 
@@ -44,7 +44,8 @@ long sys_exit_group(const struct syscall_frame *frame)
 
 long sys_exit(const struct syscall_frame *frame)
 {
-	return sys_exit_group(frame);
+	task_exit(frame->ctx->task, arg_int(frame, 0));
+	return 0;
 }
 
 enum {

@@ -25,12 +25,28 @@ void limits_init(struct limits *limits, uint32_t fd_limit);
 int pid_reserve_locked(struct ctx *ctx, struct kernel *kernel, struct process *process, uint32_t *pid);
 /** The process of a pid, not of other tids; NULL: none. Process-table lock held. */
 struct process *process_by_pid_locked(const struct kernel *kernel, uint32_t pid);
+/** Things that a call makes are on that account from now on. @return whose they were on until now */
+struct owner *process_charge(struct ctx *ctx, struct owner *owner);
+/** It has its memory and files: tell sim. 0 or -ENOMEM */
+int process_tell_born(struct ctx *ctx, struct process *process);
+/** The birth can fail no more. */
+void process_set_born(struct ctx *ctx, struct process *process);
+/** A task's thread has ended: what waited for it alone is forgotten. */
+void signal_leave(struct ctx *ctx, struct task *task);
 /** Whether its birth is complete. */
 bool process_is_born(struct ctx *ctx, struct process *process);
 /** A task comes to its process, whose lock is held: it is told of signals that wait for any. */
 void signal_join(struct ctx *ctx, struct task *task);
-/** Tell the parent of an ended process by a signal. @return whether nobody will wait for it. Process-table lock held. */
-bool signal_parent_locked(struct ctx *ctx, struct process *parent, struct process *child);
+/**
+ * Tell the parent of an ended process by a signal. Process-table lock held.
+ * @param info   out: that signal
+ * @param fatal  out: it ends the parent, which is left to the caller: signal_end_by
+ * @return whether nobody will wait for it
+ */
+bool signal_parent_locked(struct ctx *ctx, struct process *parent, struct process *child, struct signal_info *info,
+                          bool *fatal);
+/** End a process by a signal. */
+void signal_end_by(struct ctx *ctx, struct process *process, const struct signal_info *info);
 void kernel_release_zero_frame(struct kernel *kernel);
 
 #endif

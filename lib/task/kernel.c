@@ -3,7 +3,8 @@
  * The kernel of one machine: RAM, accounts, names, the process table, and the order in which they come and go.
  *
  * I1  by_pid[n] is the process whose pid is n, or which has a task of that number, from its birth until it is reaped
- * I2  numbers of processes and tasks come from one counter and are never used twice in the life of a machine
+ * I2  numbers of processes and tasks come from one counter and are never used twice in the life of a machine; a thread
+ *     has the number of its task, which another thread of the process may have had before
  *
  * Linux: init/main.c, kernel/pid.c. Not modelled: pid namespaces; a number's reuse, so PID_MAX births are all.
  */
@@ -186,6 +187,21 @@ int pid_reserve_locked(struct ctx *ctx, struct kernel *kernel, struct process *p
 	return 0;
 }
 
+/* Process-table lock held. */
+static bool thread_has_ended(struct ctx *ctx, struct process *process, uint32_t tid)
+{
+	const struct task *task;
+	bool ended;
+
+	mutex_lock(ctx, &process->lock);
+	LIST_FOREACH(task, &process->tasks, link)
+		if (task->tid == tid)
+			break;
+	ended = task != NULL && task->ended;
+	mutex_unlock(ctx, &process->lock);
+	return ended;
+}
+
 struct process *process_of_tid(struct ctx *ctx, uint32_t tid)
 {
 	struct kernel *kernel = kernel_of(ctx);
@@ -194,6 +210,8 @@ struct process *process_of_tid(struct ctx *ctx, uint32_t tid)
 	mutex_lock(ctx, &kernel->lock);
 	if (tid < kernel->by_pid_size)
 		process = kernel->by_pid[tid];
+	if (process != NULL && process->owner.id != tid && thread_has_ended(ctx, process, tid))
+		process = NULL;
 	mutex_unlock(ctx, &kernel->lock);
 	return process;
 }

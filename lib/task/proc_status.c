@@ -66,6 +66,8 @@ static unsigned count_threads(struct ctx *ctx, struct process *p, bool *running)
 		if (__atomic_load_n(&task->waiter.word, __ATOMIC_RELAXED) == 0)
 			*running = true;
 	}
+	/* A first one that has exited alone counts until the process ends. */
+	active += p->leaderless;
 	mutex_unlock(ctx, &p->lock);
 	return MAX(active, 1);
 }

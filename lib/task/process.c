@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes: birth, fork, and the way out.
+ * Processes: birth, and the way out.
  *
  *        process_end            last task leaves          wait, join, or init
  *   ALIVE ----------> ENDING -------------------> ZOMBIE --------------------> REAPED
@@ -16,8 +16,7 @@
  *     birth may still fail
  *
  * Locking: the process table for family and pids; process->lock for the state and its tasks; nothing is
- * destroyed under either. Linux: kernel/fork.c, kernel/exit.c. Not modelled: groups, sessions, ptrace, clone
- * flags.
+ * destroyed under either. Linux: kernel/fork.c, kernel/exit.c. Not modelled: sessions, ptrace.
  */
 #include "task/internal.h"
 
@@ -121,7 +120,7 @@ void process_free(struct kernel *kernel, struct process *p)
 }
 
 /* What a process owns is on its own account, whoever makes it. */
-static struct owner *charge(struct ctx *ctx, struct owner *owner)
+struct owner *process_charge(struct ctx *ctx, struct owner *owner)
 {
 	struct owner *was = ctx->owner;
 
@@ -129,15 +128,14 @@ static struct owner *charge(struct ctx *ctx, struct owner *owner)
 	return was;
 }
 
-static int sim_process_born(struct ctx *ctx, struct process *p)
+int process_tell_born(struct ctx *ctx, struct process *p)
 {
 	struct kernel *kernel = kernel_of(ctx);
 
 	return kernel->sim.process_born != NULL ? kernel->sim.process_born(ctx, p) : 0;
 }
 
-/* The birth can fail no more. */
-static void set_born(struct ctx *ctx, struct process *p)
+void process_set_born(struct ctx *ctx, struct process *p)
 {
 	mutex_lock(ctx, &p->lock);
 	p->born = true;
@@ -152,7 +150,7 @@ int process_create(struct ctx *ctx, const char *name, struct process **out)
 
 	if (err < 0)
 		return err;
-	was = charge(ctx, &p->owner);
+	was = process_charge(ctx, &p->owner);
 	err = mm_create(ctx, &p->mm);
 	if (err < 0)
 		goto undo_alloc;
@@ -162,11 +160,11 @@ int process_create(struct ctx *ctx, const char *name, struct process **out)
 	err = fs_create(ctx, &p->fs);
 	if (err < 0)
 		goto undo_files;
-	err = sim_process_born(ctx, p);
+	err = process_tell_born(ctx, p);
 	if (err < 0)
 		goto undo_fs;
-	set_born(ctx, p);
-	charge(ctx, was);
+	process_set_born(ctx, p);
+	process_charge(ctx, was);
 	*out = p;
 	return 0;
 
@@ -178,7 +176,7 @@ undo_mm:
 	mm_put(ctx, p->mm);
 	ctx_drain(ctx);
 undo_alloc:
-	charge(ctx, was);
+	process_charge(ctx, was);
 	process_unalloc(ctx, p);
 	return err;
 }
@@ -226,6 +224,26 @@ struct process *process_next(struct ctx *ctx, struct kernel *kernel, uint32_t af
 	return found;
 }
 
+bool process_has_elder(struct ctx *ctx, const struct process *process, const struct mm *mm, const struct fdtable *files)
+{
+	struct kernel *kernel = process->kernel;
+	bool found = false;
+
+	mutex_lock(ctx, &kernel->lock);
+	for (uint32_t pid = 2; pid < process->owner.id && !found; pid++) {
+		struct process *p = process_by_pid_locked(kernel, pid);
+
+		if (p == NULL)
+			continue;
+		mutex_lock(ctx, &p->lock);
+		found = process_state(p) == PROCESS_ALIVE && p->born &&
+		        ((mm != NULL && p->mm == mm) || (files != NULL && p->files == files));
+		mutex_unlock(ctx, &p->lock);
+	}
+	mutex_unlock(ctx, &kernel->lock);
+	return found;
+}
+
 bool process_is_born(struct ctx *ctx, struct process *p)
 {
 	bool born;
@@ -259,78 +277,6 @@ bool process_next_child(struct ctx *ctx, struct kernel *kernel, const struct pro
 	}
 	mutex_unlock(ctx, &kernel->lock);
 	return found;
-}
-
-/* A child has its parent's actions and, if a task of that makes it, what this one blocks; no signal waits for it. */
-static void copy_signals(struct ctx *ctx, struct process *to, struct process *from)
-{
-	mutex_lock(ctx, &from->actions->lock);
-	for (int i = 0; i < SIGNALS; i++)
-		to->own_actions.of[i] = from->actions->of[i];
-	mutex_unlock(ctx, &from->actions->lock);
-	to->first_mask = ctx_process(ctx) == from ? signal_mask(ctx->task) : from->first_mask;
-	to->group = __atomic_load_n(&from->group, __ATOMIC_RELAXED);
-}
-
-int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool held_by_bench, struct process **out)
-{
-	struct fdtable *files = NULL;
-	struct owner *was;
-	struct process *p;
-	struct mm *mm = NULL;
-	struct fs *fs;
-	int err = process_borrow(ctx, parent, &mm, &files);
-
-	if (err < 0)
-		return err;
-	fs = process_borrow_fs(ctx, parent);
-	err = -ESRCH;
-	if (fs != NULL)
-		err = process_alloc(ctx, name != NULL ? name : parent->owner.name, parent, held_by_bench, &p);
-	if (err < 0)
-		goto undo_borrow;
-	was = charge(ctx, &p->owner);
-	err = fdtable_copy(ctx, files, &p->owner, &p->files);
-	if (err < 0)
-		goto undo_alloc;
-	err = fs_copy(ctx, fs, &p->fs);
-	if (err < 0)
-		goto undo_files;
-	err = mm_fork(ctx, mm, &p->mm);
-	if (err < 0)
-		goto undo_fs;
-	err = sim_process_born(ctx, p);
-	if (err < 0)
-		goto undo_mm;
-	copy_signals(ctx, p, parent);
-	mutex_lock(ctx, &parent->signal_lock);
-	p->creds = parent->creds;
-	p->limits = parent->limits;
-	mutex_unlock(ctx, &parent->signal_lock);
-	set_born(ctx, p);
-	charge(ctx, was);
-	fs_put(ctx, fs);
-	fdtable_put(ctx, files);
-	mm_put(ctx, mm);
-	*out = p;
-	return 0;
-
-undo_mm:
-	mm_put(ctx, p->mm);
-undo_fs:
-	fs_put(ctx, p->fs);
-undo_files:
-	fdtable_put(ctx, p->files);
-undo_alloc:
-	ctx_drain(ctx);
-	charge(ctx, was);
-	process_unalloc(ctx, p);
-undo_borrow:
-	fs_put(ctx, fs);
-	fdtable_put(ctx, files);
-	mm_put(ctx, mm);
-	ctx_drain(ctx);
-	return err;
 }
 
 bool process_end(struct ctx *ctx, struct process *p, const struct end *end)
@@ -407,6 +353,8 @@ static void become_zombie(struct ctx *ctx, struct process *p)
 {
 	struct kernel *kernel = p->kernel;
 	struct process *parent;
+	struct signal_info info;
+	bool fatal = false;
 	bool unwanted;
 
 	mutex_lock(ctx, &kernel->lock);
@@ -417,13 +365,37 @@ static void become_zombie(struct ctx *ctx, struct process *p)
 		LIST_INSERT_HEAD(&parent->zombies, p, sibling);
 	}
 	__atomic_store_n(&p->state, PROCESS_ZOMBIE, __ATOMIC_SEQ_CST);
-	unwanted = parent == kernel->init ? !p->held_by_bench : parent != NULL && signal_parent_locked(ctx, parent, p);
+	if (parent == kernel->init)
+		unwanted = !p->held_by_bench;
+	else
+		unwanted = parent != NULL && signal_parent_locked(ctx, parent, p, &info, &fatal);
 	if (unwanted)
 		process_reap_locked(kernel, p);
 	if (parent != NULL)
 		wait_wake_all(ctx, &parent->child_ended);
 	wait_wake_all(ctx, &p->ended);
 	mutex_unlock(ctx, &kernel->lock);
+	if (fatal)
+		signal_end_by(ctx, parent, &info);
+}
+
+/* Where others have its memory too, they are told of the ends of its threads. */
+static void clear_tids(const struct ctx *from, struct process *p)
+{
+	static const uint32_t none;
+	const struct task *task;
+	struct ctx ctx = *from;
+
+	if (p->mm == NULL || ref_count(&p->mm->ref) == 1)
+		return;
+	ctx.mm = p->mm;
+	ctx.user = &mm_user_ops;
+	ctx.window = p->window;
+	ctx.owner = &p->owner;
+	LIST_FOREACH(task, &p->tasks, link)
+		if (!uptr_null(task->clear_tid))
+			copy_out(&ctx, task->clear_tid, &none, sizeof(none));
+	ctx_drain(&ctx);
 }
 
 void process_tear_down(struct kernel *kernel, struct process *p)
@@ -444,6 +416,7 @@ void process_tear_down(struct kernel *kernel, struct process *p)
 	if (!mine)
 		return;
 	/* From here on nobody enters: task_enter sees the state, and tasks are made under the lock while ALIVE. */
+	clear_tids(&ctx, p);
 	LIST_FOREACH(task, &p->tasks, link) {
 		if (kernel->sim.task_gone != NULL)
 			kernel->sim.task_gone(&ctx, task);

@@ -10,6 +10,7 @@
 
 #include "base/creds.h"
 #include "base/limits.h"
+#include "base/uio.h"
 #include "ipc/unix.h"
 #include "mm/mm.h"
 #include "phys/cache.h"
@@ -41,6 +42,7 @@ struct process {
 	struct kernel *kernel;         /* c */
 	TAILQ_ENTRY(process) link;     /* t  of kernel->processes */
 	struct process *parent;        /* a t  written under t */
+	struct process *maker;         /* c  whose copy it is, or who shares with it; NULL: nobody's */
 	LIST_HEAD(, process) children; /* t  alive or ending */
 	LIST_HEAD(, process) zombies;  /* t  ended, to be waited for */
 	LIST_ENTRY(process) sibling;   /* t  of either list of its parent */
@@ -48,15 +50,17 @@ struct process {
 	struct wait_queue child_ended; /* woken when one of its children does */
 	struct mutex lock;             /* RANK_PROCESS */
 	uint32_t state;                /* a  enum process_state; changed under lock */
-	struct mm *mm;                 /* c  until it is a zombie, then NULL */
-	struct fdtable *files;         /* c  likewise */
-	struct fs *fs;                 /* c  likewise */
-	LIST_HEAD(, task) tasks;       /* p  all since its birth; idle ones too */
-	bool born;                     /* p  its birth is complete: mm and files may be borrowed */
-	bool torn;                     /* p  somebody makes it a zombie */
-	struct end end;                /* p  valid from ENDING on */
-	struct mutex signal_lock;      /* RANK_SIGNAL */
-	struct sigactions *actions;    /* c  its own, or those of another process, whose struct stays as long */
+	struct mm *mm;            /* c  until it is a zombie, then NULL; of several processes, as the next two may be */
+	struct fdtable *files;    /* c  likewise */
+	struct fs *fs;            /* c  likewise */
+	LIST_HEAD(, task) tasks;  /* p  all since its birth; idle ones too */
+	bool born;                /* p  its birth is complete: mm and files may be borrowed */
+	bool torn;                /* p  somebody makes it a zombie */
+	bool leaderless;          /* a p  its first thread has exited alone: it ends with its last one */
+	int last_code;            /* p  of the thread that has ended last */
+	struct end end;           /* p  valid from ENDING on */
+	struct mutex signal_lock; /* RANK_SIGNAL */
+	struct sigactions *actions; /* c  its own, or those of another process, whose struct stays as long */
 	struct sigactions own_actions;
 	struct signal_pending shared; /* s  for any of its tasks */
 	struct signal_queued told;    /* s of its parent: what that is told of its end */
@@ -74,6 +78,7 @@ struct process {
 
 #define TASK_DIE    1u /* leave as soon as you can: the process is ending */
 #define TASK_SIGNAL 2u /* there are signals, perhaps blocked ones */
+#define TASK_EXIT   4u /* likewise: this thread alone has exited */
 
 struct task {
 	struct ctx ctx; /* c  of every call it makes */
@@ -85,6 +90,9 @@ struct task {
 	struct waiter waiter;
 	uint32_t pending;          /* a  TASK_* */
 	uint32_t busy;             /* a  0 idle, else enum task_actor: what kind of host thread acts as it */
+	bool ended;                /* a p  its thread has ended, and nobody has acted as it since: it has no number */
+	int exit_code;             /* of its thread: what it has exited with, with TASK_EXIT */
+	struct uptr clear_tid;     /* of its thread: where its number is to be cleared as it ends */
 	void *cpu;                 /* of sim: its TLB */
 	struct signal_pending own; /* s  signals for it alone */
 	uint64_t blocked;          /* s, read without by itself */
@@ -175,13 +183,24 @@ static inline void kernel_ctx(struct kernel *kernel, struct ctx *ctx, const char
 
 /** A process with an empty address space, child of pid 1, held by the bench. -ENOMEM, -EAGAIN (pids). */
 int process_create(struct ctx *ctx, const char *name, struct process **out);
+/** What clone(2) says to flags before it does anything: 0; -EINVAL, -EPERM. */
+int clone_check(const struct ctx *ctx, uint32_t flags);
+/**
+ * A child of parent which shares with it what clone(2)'s flags say, and has copies of the rest; the signal of its end is their
+ * low byte. name NULL: the parent's. -ENOMEM, -EAGAIN, -ESRCH (parent is ending)
+ */
+int process_clone(struct ctx *ctx, struct process *parent, const char *name, bool held_by_bench, uint32_t flags,
+                  struct process **out);
 /** A child of parent with a copy of its memory and its fd table. name NULL: the parent's. */
 int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool held_by_bench, struct process **out);
 /** What its peers are told of it. */
 struct unix_creds process_unix_creds(const struct process *process);
+/** Whether a living process with a lower pid has that memory, or those files (NULL: not asked). */
+bool process_has_elder(struct ctx *ctx, const struct process *process, const struct mm *mm,
+                       const struct fdtable *files);
 /** The process of a pid, reaped ones not. NULL: none. */
 struct process *process_by_pid(struct ctx *ctx, uint32_t pid);
-/** Likewise, or the one that has a thread of that number. */
+/** Likewise, or the one that has a thread of that number, which has not ended. */
 struct process *process_of_tid(struct ctx *ctx, uint32_t tid);
 
 static inline enum process_state process_state(const struct process *process)
@@ -242,6 +261,13 @@ int task_create(struct ctx *ctx, struct process *process, struct task **out);
 bool task_enter(struct task *task, enum task_actor actor);
 /** Stop acting. When the process is ending and this was its last, it becomes a zombie here. */
 void task_leave(struct task *task);
+/**
+ * exit(2) of the caller: its thread ends alone, and is to leave; or the process ends with it, if nobody else acts as it. When
+ * the first thread has ended so, the process ends with the last, and with that one's code.
+ */
+void task_exit(struct task *task, int code);
+/** The caller's thread is over, with that code, and its process lives on without it. */
+void task_end(struct task *task, int code);
 /** Begin anew as a further thread, with that mask: what was left of the one before is forgotten. */
 void task_renew(struct task *task, uint64_t mask);
 /** Tasks that a host thread acts as now. process->lock held. */
@@ -261,9 +287,16 @@ static inline bool task_interrupted(const struct task *task)
 	return __atomic_load_n(&task->waiter.kicked, __ATOMIC_RELAXED);
 }
 
+/** Whether it is to leave: its process is ending, or its thread has exited. */
 static inline bool task_dying(const struct task *task)
 {
-	return __atomic_load_n(&task->pending, __ATOMIC_ACQUIRE) & TASK_DIE;
+	return __atomic_load_n(&task->pending, __ATOMIC_ACQUIRE) & (TASK_DIE | TASK_EXIT);
+}
+
+/** Whether its thread, which is to leave, has exited alone. */
+static inline bool task_has_exited(const struct task *task)
+{
+	return __atomic_load_n(&task->pending, __ATOMIC_ACQUIRE) & TASK_EXIT;
 }
 
 /** Which children to wait for. */
@@ -288,6 +321,10 @@ int process_wait_for(struct ctx *ctx, struct process *parent, const struct child
 int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, struct end *end);
 /** Wait for the end of any process and reap it; it may be reaped already. 0, -EDEADLK, -EINTR. ctx->waiter must be set. */
 int process_join(struct ctx *ctx, struct process *process, struct end *end);
+/**
+ * vfork(2)'s wait: until a process has ended, whatever signals come meanwhile. 0; -EDEADLK; -EINTR: the caller is ending.
+ */
+int process_vfork_wait(struct ctx *ctx, struct process *child);
 /** The status word of wait(2). */
 int end_status(const struct end *end);
 

@@ -25,7 +25,7 @@
  *
  * Locking: process->lock for the tasks, inside it signal_lock for all that waits and for the masks, inside it that of the
  * actions. Linux: kernel/signal.c. Not modelled: stopping (SIGSTOP and its like do nothing, without a handler), core dumps,
- * RLIMIT_SIGPENDING, sessions, the end of a parent by the signal of a clone's end.
+ * RLIMIT_SIGPENDING, sessions.
  */
 #include "task/internal.h"
 
@@ -233,14 +233,31 @@ static bool is_busy(const struct task *task)
 	return __atomic_load_n(&task->busy, __ATOMIC_SEQ_CST) != 0;
 }
 
+static bool has_ended(const struct task *task)
+{
+	return __atomic_load_n(&task->ended, __ATOMIC_RELAXED);
+}
+
+/* Some thread of the process has not ended. */
+static bool has_thread(const struct process *p)
+{
+	const struct task *task;
+
+	LIST_FOREACH(task, &p->tasks, link)
+		if (!has_ended(task))
+			return true;
+	return false;
+}
+
 /* Who shall have it: one that acts and does not block it, the first task best; else one that does not block it. */
 static struct task *choose(struct process *p, uint64_t bit)
 {
+	bool any = !has_thread(p);
 	struct task *best = NULL;
 	struct task *task;
 
 	LIST_FOREACH(task, &p->tasks, link) {
-		if (task->blocked & bit)
+		if (task->blocked & bit || (has_ended(task) && !any))
 			continue;
 		/* The first task is the last of the list. */
 		if (best == NULL || is_busy(task) >= is_busy(best))
@@ -322,7 +339,7 @@ static void tell(struct ctx *ctx, const struct sending_to *to)
 		settle(ctx, task);
 }
 
-static void end_by(struct ctx *ctx, struct process *p, const struct signal_info *info)
+void signal_end_by(struct ctx *ctx, struct process *p, const struct signal_info *info)
 {
 	struct end end = { .signo = info->signo };
 	char what[sizeof(end.text)];
@@ -368,31 +385,40 @@ void signal_send(struct ctx *ctx, struct process *p, struct task *task, const st
 	struct signal_queued *queued = kmem_alloc(ctx, sizeof(*queued));
 
 	if (send_with(ctx, p, task, info, queued) == FATAL)
-		end_by(ctx, p, info);
+		signal_end_by(ctx, p, info);
 }
 
-bool signal_parent_locked(struct ctx *ctx, struct process *parent, struct process *child)
+bool signal_parent_locked(struct ctx *ctx, struct process *parent, struct process *child, struct signal_info *info,
+                          bool *fatal)
 {
-	struct signal_info info = {
+	struct sigact action = action_of(ctx, parent, SIGCHLD);
+	bool tells = child->exit_signal == SIGCHLD;
+	bool unwanted = tells && (action.handler == SIGACT_IGNORE || action.flags & SA_NOCLDWAIT);
+
+	*info = (struct signal_info){
 		.signo = child->exit_signal,
 		.code = child->end.signo != 0 ? CLD_KILLED : CLD_EXITED,
 		.pid = child->owner.id,
 		.uid = creds_load(&child->creds.uid),
 		.status = child->end.signo != 0 ? child->end.signo : child->end.code,
 	};
-	struct sigact action = action_of(ctx, parent, SIGCHLD);
-	bool unwanted = info.signo == SIGCHLD && (action.handler == SIGACT_IGNORE || action.flags & SA_NOCLDWAIT);
-
-	/* One that would end the parent does nothing. */
 	child->told.embedded = true;
-	if (info.signo != 0 && action.handler != SIGACT_IGNORE)
-		send_with(ctx, parent, NULL, &info, &child->told);
+	*fatal = info->signo > 0 && info->signo <= SIGNALS && !(tells && action.handler == SIGACT_IGNORE) &&
+	         send_with(ctx, parent, NULL, info, &child->told) == FATAL;
 	return unwanted;
 }
 
 void signal_join(struct ctx *ctx, struct task *task)
 {
 	mutex_lock(ctx, &task->process->signal_lock);
+	settle(ctx, task);
+	mutex_unlock(ctx, &task->process->signal_lock);
+}
+
+void signal_leave(struct ctx *ctx, struct task *task)
+{
+	mutex_lock(ctx, &task->process->signal_lock);
+	signal_pending_fini(ctx->env, &task->own);
 	settle(ctx, task);
 	mutex_unlock(ctx, &task->process->signal_lock);
 }
@@ -473,7 +499,7 @@ enum signal_verdict signal_take(struct task *task, struct signal_info *info, str
 		if (action->handler > SIGACT_IGNORE)
 			return SIGNAL_HANDLE;
 		if (action->handler == SIGACT_DEFAULT && signal_default_of(info->signo) == SIGNAL_TERMINATES) {
-			end_by(ctx, p, info);
+			signal_end_by(ctx, p, info);
 			return SIGNAL_NONE;
 		}
 	}
@@ -513,6 +539,7 @@ void task_renew(struct task *task, uint64_t mask)
 	task->altstack.sp = task->altstack.size = 0;
 	task->altstack.flags = 0;
 	task->restores = false;
+	task->clear_tid = (struct uptr){ 0 };
 }
 
 uint64_t signal_mask(struct task *task)

@@ -7,7 +7,11 @@
  *     tasks after it has changed the state: so either the thread that enters sees the end, or the one that ends sees
  *     the thread; and who leaves looks at the state after it is busy no more, so the last one out sees the end
  *
+ * A thread that ends alone leaves its task behind, for the next. Meanwhile nobody finds it by its number. Who exits is over at
+ * once, also where several exit at the same time: the last of them to leave ends the process, if the first thread has gone.
+ *
  * Locking: process->lock for the list; none to enter and to leave.
+ * Linux: kernel/exit.c (do_exit, mm_release). Not modelled: the wake-up of who waits for a cleared tid, since there are no futexes.
  */
 #include "task/internal.h"
 
@@ -97,6 +101,17 @@ undo_waiter:
 	return err;
 }
 
+/* Another thread has it from now on. */
+static void revive(struct task *task)
+{
+	struct ctx *ctx = &task->ctx;
+
+	mutex_lock(ctx, &task->process->lock);
+	__atomic_store_n(&task->ended, false, __ATOMIC_RELAXED);
+	__atomic_fetch_and(&task->pending, ~TASK_EXIT, __ATOMIC_SEQ_CST);
+	mutex_unlock(ctx, &task->process->lock);
+}
+
 bool task_enter(struct task *task, enum task_actor actor)
 {
 	struct process *p = task->process;
@@ -104,10 +119,32 @@ bool task_enter(struct task *task, enum task_actor actor)
 
 	if (!__atomic_compare_exchange_n(&task->busy, &idle, actor, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return false;
+	if (unlikely(__atomic_load_n(&task->ended, __ATOMIC_RELAXED)))
+		revive(task);
 	if (likely(process_state(p) == PROCESS_ALIVE))
 		return true;
 	task_leave(task);
 	return false;
+}
+
+/* The last thread has left a process whose first has exited alone. */
+static void end_if_empty(struct process *p)
+{
+	struct end end = { 0 };
+	struct ctx ctx;
+	bool empty;
+
+	kernel_ctx(p->kernel, &ctx, "exit");
+	mutex_lock(&ctx, &p->lock);
+	empty = process_state(p) == PROCESS_ALIVE && process_active_locked(p) == 0;
+	end.code = p->last_code;
+	mutex_unlock(&ctx, &p->lock);
+	if (empty) {
+		end_describe(&end, p, NULL);
+		process_end(&ctx, p, &end);
+	} else {
+		signal_retarget(p);
+	}
 }
 
 void task_leave(struct task *task)
@@ -117,6 +154,8 @@ void task_leave(struct task *task)
 	__atomic_exchange_n(&task->busy, 0, __ATOMIC_SEQ_CST);
 	if (unlikely(process_state(p) == PROCESS_ENDING))
 		process_tear_down(p->kernel, p);
+	else if (unlikely(__atomic_load_n(&p->leaderless, __ATOMIC_SEQ_CST)))
+		end_if_empty(p);
 	else if (unlikely(__atomic_load_n(&task->pending, __ATOMIC_SEQ_CST) & TASK_SIGNAL))
 		signal_retarget(p);
 }
@@ -163,4 +202,58 @@ int task_enter_any(struct ctx *ctx, struct process *p, enum task_actor actor, st
 		*out = task;
 		return 0;
 	}
+}
+
+/* ---- the end of one thread ---- */
+
+/* Whoever waits for its number to go finds it gone, and the word cleared before. */
+static void clear_tid(struct task *task)
+{
+	static const uint32_t none;
+
+	if (!uptr_null(task->clear_tid))
+		copy_out(&task->ctx, task->clear_tid, &none, sizeof(none));
+	task->clear_tid = (struct uptr){ 0 };
+}
+
+void task_end(struct task *task, int code)
+{
+	struct process *p = task->process;
+	struct ctx *ctx = &task->ctx;
+
+	clear_tid(task);
+	mutex_lock(ctx, &p->lock);
+	__atomic_store_n(&task->ended, true, __ATOMIC_RELAXED);
+	p->last_code = code & 0xff;
+	signal_leave(ctx, task);
+	mutex_unlock(ctx, &p->lock);
+	ctx_drain(ctx);
+}
+
+/* false: it is the only one, or the process is ending. */
+static bool exit_alone(struct task *task)
+{
+	struct process *p = task->process;
+	bool alone;
+
+	mutex_lock(&task->ctx, &p->lock);
+	alone = process_state(p) == PROCESS_ALIVE && process_active_locked(p) > 1;
+	if (alone && task->tid == p->owner.id)
+		__atomic_store_n(&p->leaderless, true, __ATOMIC_SEQ_CST);
+	mutex_unlock(&task->ctx, &p->lock);
+	return alone;
+}
+
+void task_exit(struct task *task, int code)
+{
+	struct end end = { .code = code & 0xff };
+
+	if (exit_alone(task)) {
+		task->exit_code = code & 0xff;
+		__atomic_fetch_or(&task->pending, TASK_EXIT, __ATOMIC_SEQ_CST);
+		task_end(task, code);
+		return;
+	}
+	end_describe(&end, task->process, NULL);
+	process_end(&task->ctx, task->process, &end);
 }

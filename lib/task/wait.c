@@ -117,6 +117,27 @@ int process_join(struct ctx *ctx, struct process *process, struct end *end)
 	return err;
 }
 
+int process_vfork_wait(struct ctx *ctx, struct process *child)
+{
+	struct kernel *kernel = kernel_of(ctx);
+	uint64_t was = signal_mask(ctx->task);
+	struct wait_entry entry = { 0 };
+	int err = 0;
+
+	/* Signals wait, but for those that end the caller whatever it blocks. */
+	signal_blocked_set(ctx->task, UINT64_MAX);
+	mutex_lock(ctx, &kernel->lock);
+	while (err == 0 && process_state(child) < PROCESS_ZOMBIE) {
+		wait_arm(ctx, &child->ended, &entry, WAIT_ALL);
+		mutex_unlock(ctx, &kernel->lock);
+		err = wait_sleep(ctx, &entry, 1, WAIT_FOREVER, "the end of a vfork child");
+		mutex_lock(ctx, &kernel->lock);
+	}
+	mutex_unlock(ctx, &kernel->lock);
+	signal_blocked_set(ctx->task, was);
+	return err;
+}
+
 int end_status(const struct end *end)
 {
 	return end->signo != 0 ? end->signo & 0x7f : (end->code & 0xff) << 8;

@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "base/bitmap.h"
+#include "base/limits.h"
 #include "host/kmem.h"
 
 enum { SLOTS_MIN = 64 };
@@ -62,6 +63,12 @@ static void block_free(struct env *env, struct fdtable *table)
 		kmem_free(env, table->slots, block_bytes(table->size));
 }
 
+/* The caller's limit: tables are shared, limits are not. A caller that is no process has the table's. */
+static uint32_t limit_in(const struct ctx *ctx, const struct fdtable *table)
+{
+	return ctx->limits != NULL ? (uint32_t)MIN(limit_of(ctx, LIMIT_NOFILE), INT32_MAX) : table->limit;
+}
+
 /* Make room for number fd < limit. */
 static int grow_locked(struct ctx *ctx, struct fdtable *table, uint32_t fd)
 {
@@ -70,7 +77,7 @@ static int grow_locked(struct ctx *ctx, struct fdtable *table, uint32_t fd)
 
 	while (size <= fd)
 		size *= 2;
-	if (block_alloc(ctx, &larger, (uint32_t)MIN(size, table->limit)) < 0)
+	if (block_alloc(ctx, &larger, (uint32_t)MIN(size, limit_in(ctx, table))) < 0)
 		return -ENOMEM;
 	if (table->size > 0) {
 		size_t words = words_of(table->size);
@@ -247,12 +254,12 @@ static int reserve_locked(struct ctx *ctx, struct fdtable *table, uint32_t from,
 {
 	uint32_t fd;
 
-	if (from > 0 && from >= table->limit)
+	if (from > 0 && from >= limit_in(ctx, table))
 		return -EINVAL;
 	if (env_fails(ctx, FAIL_FD))
 		return -EMFILE;
 	fd = lowest_free_locked(table, MAX(from, table->hint));
-	if (fd >= table->limit)
+	if (fd >= limit_in(ctx, table))
 		return -EMFILE;
 	if (fd >= table->size && grow_locked(ctx, table, fd) < 0)
 		return -ENOMEM;
@@ -374,7 +381,7 @@ static int dup_to_locked(struct ctx *ctx, struct fdtable *table, int fd, int to,
 	struct file *file = slot_file_locked(table, fd);
 	uint32_t at = (uint32_t)to;
 
-	if (file == NULL || to < 0 || at >= table->limit)
+	if (file == NULL || to < 0 || at >= limit_in(ctx, table))
 		return -EBADF;
 	if (at >= table->size && grow_locked(ctx, table, at) < 0)
 		return -ENOMEM;

@@ -200,10 +200,13 @@ static void look_at_children(struct look *look, struct kernel *kernel, const str
 /* ---- all of it ---- */
 
 /* Takes over the references. */
-static void look_at(struct look *look, const struct owner *holder, struct mm *mm, struct fdtable *files, bool queues)
+static void look_at(struct look *look, const struct process *p, struct mm *mm, struct fdtable *files, bool alone)
 {
-	look_at_files(look, holder, files, queues);
-	look_at_memory(look, holder, mm);
+	/* What several processes share is the first one's, when all are looked at. */
+	if (alone || ref_count(&files->ref) <= 2 || !process_has_elder(&look->ctx, p, NULL, files))
+		look_at_files(look, &p->owner, files, alone);
+	if (alone || ref_count(&mm->ref) <= 2 || !process_has_elder(&look->ctx, p, mm, NULL))
+		look_at_memory(look, &p->owner, mm);
 	fdtable_put(&look->ctx, files);
 	mm_put(&look->ctx, mm);
 	ctx_drain(&look->ctx);
@@ -217,7 +220,7 @@ static void look_everywhere(struct look *look, struct kernel *kernel)
 
 	for (uint32_t after = 0; (p = process_next(&look->ctx, kernel, after, &mm, &files)) != NULL;
 	     after = p->owner.id)
-		look_at(look, &p->owner, mm, files, false);
+		look_at(look, p, mm, files, false);
 	look_at_children(look, kernel, NULL);
 	look->found += collect_queued(look, NULL);
 	say_queued(look, &kernel->env.self);
@@ -233,7 +236,7 @@ size_t ksim_leaks(struct ksim_machine *m, const struct ksim_process *owner, uint
 	if (owner == NULL) {
 		look_everywhere(&look, m->kernel);
 	} else if (process_borrow(&look.ctx, owner->kernel, &mm, &files) == 0) {
-		look_at(&look, &owner->kernel->owner, mm, files, true);
+		look_at(&look, owner->kernel, mm, files, true);
 		look_at_children(&look, m->kernel, owner->kernel);
 	}
 	/* The last socket looked at may have lost all others who held it. */

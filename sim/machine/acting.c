@@ -9,6 +9,8 @@
  * A process that dies on this thread unwinds to the topmost run of its own, unless another process's entry lies
  * in between: nobody above it can be abandoned for somebody else's death.
  *
+ * A thread that exits alone unwinds in the same way, and its process lives on.
+ *
  * To act again as a process is to take the same task, whose TLB is warm: a small cache per thread remembers which
  * one that was. An entry may be stale, its machine even gone, so it is compared with the process's own pointer
  * and number, which are never used twice.
@@ -46,6 +48,7 @@ struct actor {
 	struct entry *stack;
 	unsigned depth, capacity;
 	unsigned unwound_to; /* a death is on its way to the run below; the entries from here on are to be left */
+	int exit_code;       /* of a thread that is on its way there alone */
 	enum task_actor kind;
 	struct mask_marks marks;
 	struct {
@@ -339,6 +342,8 @@ int ksim_run(struct ksim_process *p, int (*fn)(void *), void *arg, struct ksim_e
 	returned = call_or_unwind(&run, fn, arg, &result);
 	if (returned)
 		leave_to(self->depth - 1);
+	else
+		result = self->exit_code;
 	if (end != NULL) {
 		end_export(p->kernel, end);
 		if (end->alive)
@@ -380,8 +385,10 @@ void acting_leave_all(void)
 void acting_die(void)
 {
 	struct ksim_process *p = top()->process;
+	bool alone = process_state(p->kernel) == PROCESS_ALIVE && task_has_exited(self->task);
 	struct ksim_end end;
 
+	self->exit_code = self->task->exit_code;
 	for (unsigned i = self->depth; i-- > 0 && self->stack[i].process == p;) {
 		sigjmp_buf *run = self->stack[i].run;
 		bool ours = self->kind != TASK_ACTOR_PROGRAM && i == 0;
@@ -392,8 +399,16 @@ void acting_die(void)
 		self->unwound_to = ours ? 1 : i;
 		siglongjmp(*run, 1);
 	}
+	if (p->died != NULL && alone) {
+		/* A thread of the program's own. */
+		acting_leave_all();
+		pthread_exit(NULL);
+	}
 	if (p->died != NULL)
 		p->died(p);
+	if (alone)
+		machine_abort("a thread of %s (%u) has exited, outside of ksim_run", p->kernel->owner.name,
+		              p->kernel->owner.id);
 	end_export(p->kernel, &end);
 	machine_abort("%s", end.text);
 }

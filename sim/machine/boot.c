@@ -128,24 +128,14 @@ int machine_config(const struct ksim_config *config, size_t size, struct ksim_co
 /* Of processes of all machines: what tells a handle from an older one at the same address. */
 static uint64_t last_number;
 
-/* Who forked a process; NULL: nobody, or one who has ended meanwhile. */
-static struct ksim_process *parent_of(struct ctx *ctx, struct process *process)
+static int lab_process_born(struct ksim_process *handle)
 {
-	struct process *parent;
-
-	mutex_lock(ctx, &process->kernel->lock);
-	parent = process->parent;
-	mutex_unlock(ctx, &process->kernel->lock);
-	return process_handle(parent);
-}
-
-static int lab_process_born(struct ctx *ctx, struct ksim_process *handle)
-{
+	const struct process *maker = handle->kernel->maker;
 	const struct machine_parts *parts = handle->machine->parts;
 
 	if (parts->lab.process_born == NULL)
 		return 0;
-	return parts->lab.process_born(handle, parent_of(ctx, handle->kernel));
+	return parts->lab.process_born(handle, maker != NULL ? process_handle(maker) : NULL);
 }
 
 static int native_process_born(struct ctx *ctx, struct ksim_process *handle)
@@ -210,7 +200,7 @@ static int process_born(struct ctx *ctx, struct process *process)
 	err = posix_process_born(ctx, handle);
 	if (err < 0)
 		goto undo_native;
-	err = lab_process_born(ctx, handle);
+	err = lab_process_born(handle);
 	if (err < 0)
 		goto undo_native;
 	return 0;

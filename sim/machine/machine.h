@@ -6,6 +6,7 @@
 #define MACHINE_MACHINE_H
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <sys/queue.h>
 
 #include "ksim/cpu.h"
@@ -48,7 +49,10 @@ struct machine_parts {
 	struct {
 		/** Attach what the config asks for; the kernel exists, no process does. 0, -ENOMEM, -EINVAL */
 		int (*attach)(struct ksim_machine *m);
-		/** A process is born, which nothing but this can fail now; parent: who forked it, or NULL. 0 or -ENOMEM. May be NULL. */
+		/**
+		 * A process is born, which nothing but this can fail now; parent: who made it, dead or alive, or NULL.
+		 * 0 or -ENOMEM. May be NULL.
+		 */
 		int (*process_born)(struct ksim_process *process, struct ksim_process *parent);
 		/** It has ended. May be NULL. */
 		void (*process_gone)(struct ksim_process *process);
@@ -69,6 +73,13 @@ struct ksim_machine {
 	struct file *stdio[3];             /* c  of posix: 0, 1 and 2 of a new process; NULL: nothing */
 };
 
+/** What becomes of a process when a host thread that ksim started returns from its function. */
+enum thread_return {
+	THREAD_ENDS_PROCESS, /* as main does */
+	THREAD_EXITS,        /* with exit(2) */
+	THREAD_ENDS,         /* it lives on */
+};
+
 /** A host thread that ksim started. */
 struct machine_thread {
 	LIST_ENTRY(machine_thread) link; /* l  of its process */
@@ -76,8 +87,8 @@ struct machine_thread {
 	struct task *task;
 	int (*fn)(void *arg);
 	void *arg;
-	int result;   /* of fn; -1 if it was ended */
-	bool is_main; /* fn is the process's main */
+	int result; /* of fn; -1 if it was ended */
+	enum thread_return at_return;
 	struct crew_job job;
 };
 
@@ -128,8 +139,8 @@ struct task *acting_task(void);
 /** The same, for a call that needs one: without one, prints a sentence and aborts. */
 struct task *acting_task_for(const char *call);
 /**
- * Leave the dying process that this thread acts as: unwinds to the innermost ksim_run or thread start, or, with
- * neither, prints how the process ended and aborts. Does not return.
+ * Leave the dying process that this thread acts as, or the one whose thread it is no more, having exited alone: unwinds
+ * to the innermost ksim_run or thread start, or, with neither, prints how the process ended and aborts. Does not return.
  */
 __attribute__((noreturn)) void acting_die(void);
 /**
@@ -170,6 +181,8 @@ void acting_leave_all(void);
 /** Begin acting: an entered task. 0, -ESRCH, -ENOMEM, -EAGAIN */
 int acting_claim(struct ksim_process *p, enum task_actor actor, struct task **out);
 
+/** Make a host thread of an entered task; gives the task back when the host has none. 0, -ENOMEM, -EAGAIN */
+int thread_start(struct ksim_process *p, struct task *task, enum thread_return at_return, int (*fn)(void *), void *arg);
 /** Wait for p's threads to return and free them. None of them is the caller. */
 void threads_join(struct ksim_process *p);
 /** A thread that the program made acts as a process of m for its life, and has stopped: m may be gone when this returns. */
@@ -177,6 +190,16 @@ void guest_begin(struct ksim_machine *m);
 void guest_end(struct ksim_machine *m);
 /** Wait, but not for ever, until there is none; true: there is none. */
 bool guests_await(struct ksim_machine *m);
+
+/* ---- clone ---- */
+
+/** What follows clone's arguments, as far as its flags need it: who wants none of it may pass none. Else NULL. */
+struct clone_rest {
+	pid_t *parent_tid;
+	void *tls;
+	pid_t *child_tid;
+};
+struct clone_rest clone_rest_of(int flags, va_list rest);
 
 /* ---- calls ---- */
 

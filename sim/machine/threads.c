@@ -14,6 +14,7 @@
 #include "machine/machine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -33,14 +34,16 @@ struct ksim_process *ksim_process_create(struct ksim_machine *m, const char *nam
 	return process_handle(process);
 }
 
-struct ksim_process *ksim_process_fork(struct ksim_process *parent, const char *name)
+static struct ksim_process *process_copy(struct ksim_process *parent, const char *name, const char *call, int flags)
 {
 	struct process *process;
 	struct ctx ctx;
 	int err;
 
-	kernel_ctx(parent->machine->kernel, &ctx, "process_fork");
-	err = process_fork(&ctx, parent->kernel, name, true, &process);
+	kernel_ctx(parent->machine->kernel, &ctx, call);
+	err = clone_check(&ctx, (uint32_t)flags);
+	if (err == 0)
+		err = process_clone(&ctx, parent->kernel, name, true, (uint32_t)(flags | SIGCHLD), &process);
 	ctx_drain(&ctx);
 	/* Nobody has entered it yet. */
 	if (err == 0 && ksim_self() == parent)
@@ -50,6 +53,22 @@ struct ksim_process *ksim_process_fork(struct ksim_process *parent, const char *
 		return NULL;
 	}
 	return process_handle(process);
+}
+
+struct ksim_process *ksim_process_fork(struct ksim_process *parent, const char *name)
+{
+	return process_copy(parent, name, "process_fork", 0);
+}
+
+struct ksim_process *ksim_process_clone(struct ksim_process *parent, const char *name, int flags)
+{
+	const int known = CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND;
+
+	if (flags & ~known) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return process_copy(parent, name, "process_clone", flags);
 }
 
 int ksim_process_end(struct ksim_process *p, int code)
@@ -84,28 +103,43 @@ struct ksim_machine *ksim_process_machine(const struct ksim_process *p)
 
 /* ---- threads ---- */
 
+/* fn has returned. */
+static void thread_returned(struct machine_thread *t)
+{
+	switch (t->at_return) {
+	case THREAD_ENDS_PROCESS:
+		ksim_process_end(t->process, t->result);
+		break;
+	case THREAD_EXITS:
+		task_exit(t->task, t->result);
+		ctx_drain(&t->task->ctx);
+		break;
+	case THREAD_ENDS:
+		task_end(t->task, t->result);
+		break;
+	}
+}
+
 static void thread_main(struct crew_job *job)
 {
 	struct machine_thread *t = container_of(job, struct machine_thread, job);
-	struct ksim_process *p = t->process;
-	bool returned = acting_call(p, t->task, TASK_ACTOR_OURS, t->fn, t->arg, &t->result);
 
-	if (!returned)
-		t->result = -1;
-	else if (t->is_main)
-		ksim_process_end(p, t->result);
+	if (acting_call(t->process, t->task, TASK_ACTOR_OURS, t->fn, t->arg, &t->result))
+		thread_returned(t);
+	else
+		t->result = task_has_exited(t->task) ? t->task->exit_code : -1;
 	acting_leave();
 }
 
-/* Make a thread of an entered task; gives the task back when the host has none. */
-static int thread_create(struct ksim_process *p, struct task *task, bool is_main, int (*fn)(void *), void *arg)
+int thread_start(struct ksim_process *p, struct task *task, enum thread_return at_return, int (*fn)(void *), void *arg)
 {
 	struct env *env = &p->machine->kernel->env;
 	struct machine_thread *t = calloc(1, sizeof(*t));
 	int err = -ENOMEM;
 
 	if (t != NULL) {
-		*t = (struct machine_thread){ .process = p, .task = task, .fn = fn, .arg = arg, .is_main = is_main };
+		*t = (struct machine_thread){ .process = p, .task = task, .fn = fn, .arg = arg };
+		t->at_return = at_return;
 		wait_acting_begin(env);
 		pthread_mutex_lock(&p->machine->lock);
 		err = crew_start(&p->machine->crew, &t->job, thread_main);
@@ -131,7 +165,7 @@ int ksim_start(struct ksim_process *p, int (*fn)(void *), void *arg)
 		err = acting_claim(p, TASK_ACTOR_OURS, &task);
 		if (err == 0) {
 			task_renew(task, p->kernel->first_mask);
-			err = thread_create(p, task, true, fn, arg);
+			err = thread_start(p, task, THREAD_ENDS_PROCESS, fn, arg);
 		}
 		if (err < 0)
 			__atomic_store_n(&p->started, false, __ATOMIC_RELAXED);
@@ -150,7 +184,7 @@ pid_t ksim_task_start(struct ksim_process *p, int (*fn)(void *), void *arg)
 	if (err == 0) {
 		tid = (pid_t)task->tid;
 		acting_inherit(task);
-		err = thread_create(p, task, false, fn, arg);
+		err = thread_start(p, task, THREAD_ENDS, fn, arg);
 	}
 	if (err < 0)
 		errno = -err;
@@ -164,7 +198,7 @@ static struct machine_thread *take_thread(struct ksim_process *p, uint32_t tid)
 
 	pthread_mutex_lock(&p->machine->lock);
 	LIST_FOREACH(t, &p->threads, link)
-		if (tid == 0 || (t->task->tid == tid && !t->is_main))
+		if (tid == 0 || (t->task->tid == tid && t->at_return == THREAD_ENDS))
 			break;
 	if (t != NULL)
 		LIST_REMOVE(t, link);

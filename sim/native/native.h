@@ -21,7 +21,11 @@ struct place {
 struct window {
 	struct mmu_notifier notifier;
 	LIST_ENTRY(window) link;      /* r */
-	struct ksim_process *process; /* c */
+	uint32_t users;               /* a  processes that have it */
+	struct ksim_process *process; /* c  the first of them, dead or alive */
+	struct ksim_machine *machine; /* c */
+	struct mm *mm;                /* c  which each of them keeps */
+	struct user_window user;      /* c */
 	struct place *place;          /* c */
 	size_t lo, hi;                /* w  pages that are shown lie in [lo, hi) */
 	uint64_t pieces;              /* w a  mappings of the host's in it, at most */

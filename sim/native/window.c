@@ -21,6 +21,8 @@
  * A long run that is hidden is moved to a lot of the machine's, from where whoever shows its frames next takes it: see
  * lot.c.
  *
+ * Processes that share their memory share its window: it goes with the last of them.
+ *
  * I1  a page is shown only as its page-table entry allows, and only the frame to which the entry leads
  * I2  when invalidate returns nothing of the range is shown, in no thread
  * I3  shown[] says what is shown, and [lo, hi) holds all of it
@@ -142,7 +144,7 @@ static void set_shown(struct window *w, size_t page, size_t n, unsigned how)
 /* Long runs are not thrown away. */
 static void park_runs(struct window *w, size_t page, size_t n)
 {
-	const struct native *native = w->process->machine->native;
+	const struct native *native = w->machine->native;
 	const uint32_t *frames = w->place->frames;
 	const uint8_t *shown = w->place->shown;
 	size_t run;
@@ -212,8 +214,8 @@ static void make_room(struct window *w)
 
 static void show(struct window *w, size_t page, size_t n, pfn_t pfn, unsigned how)
 {
-	const struct phys *phys = w->process->machine->kernel->env.phys;
-	const struct native *native = w->process->machine->native;
+	const struct phys *phys = w->machine->kernel->env.phys;
+	const struct native *native = w->machine->native;
 	char *at = w->place->host + (page << PAGE_SHIFT);
 	int err = 0;
 
@@ -238,14 +240,14 @@ static void show(struct window *w, size_t page, size_t n, pfn_t pfn, unsigned ho
 
 static size_t page_in(const struct window *w, ksim_addr addr)
 {
-	return (addr - w->process->kernel->window.user) >> PAGE_SHIFT;
+	return (addr - w->user.user) >> PAGE_SHIFT;
 }
 
 static void invalidate(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end, bool nodes)
 {
 	struct window *w = container_of(notifier, struct window, notifier);
 	const uint8_t *shown = w->place->shown;
-	ksim_addr user = w->process->kernel->window.user;
+	ksim_addr user = w->user.user;
 	size_t from, to;
 
 	(void)ctx;
@@ -330,12 +332,12 @@ static const struct pt_visitor shower = { .leaf = show_leaf, .huge = show_huge, 
 static void filled(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end)
 {
 	struct window *w = container_of(notifier, struct window, notifier);
-	const struct user_window *user = &w->process->kernel->window;
+	const struct user_window *user = &w->user;
 
 	start = MAX(start, user->user);
 	end = MIN(end, user->user + user->bytes);
 	if (start < end)
-		pt_visit(ctx, &w->process->kernel->mm->pt, start, end, &shower, w);
+		pt_visit(ctx, &w->mm->pt, start, end, &shower, w);
 }
 
 /* ---- faults ---- */
@@ -443,6 +445,16 @@ void native_halt(struct ksim_machine *m)
 	m->native = NULL;
 }
 
+static bool window_get_unless_zero(struct window *w)
+{
+	uint32_t was = __atomic_load_n(&w->users, __ATOMIC_RELAXED);
+
+	while (was != 0)
+		if (__atomic_compare_exchange_n(&w->users, &was, was + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
 /* Whether each window, with one more, can have its least number of mappings. */
 static bool registry_join(struct window *w)
 {
@@ -466,33 +478,57 @@ static void registry_leave(struct window *w)
 	pthread_mutex_unlock(&registry.lock);
 }
 
-int native_process_born(struct ctx *ctx, struct ksim_process *process)
+/* The window that an address space has already, with a reference; NULL: none. */
+static struct window *window_of(struct ctx *ctx, struct mm *mm)
 {
-	struct process *p = process->kernel;
+	struct mmu_notifier *notifier;
+	struct window *found = NULL;
+
+	mm_notifiers_lock(ctx, mm);
+	LIST_FOREACH(notifier, &mm->notifiers, link) {
+		if (notifier->invalidate != invalidate)
+			continue;
+		found = container_of(notifier, struct window, notifier);
+		break;
+	}
+	/* One whose last process is ending is no more. */
+	if (found != NULL && !window_get_unless_zero(found))
+		found = NULL;
+	mm_notifiers_unlock(ctx, mm);
+	return found;
+}
+
+static int window_make(struct ctx *ctx, struct ksim_process *process, struct window **out)
+{
+	struct mm *mm = process->kernel->mm;
 	struct native *native = process->machine->native;
-	bool forked = p->mm->eager;
-	size_t bytes = forked ? p->mm->bounds.max - p->mm->bounds.min : process->machine->config.window_bytes;
+	/* Of a child, or of one who shares memory with nobody any more: its addresses are given. */
+	bool forked = mm->eager;
+	size_t bytes = forked ? mm->bounds.max - mm->bounds.min : process->machine->config.window_bytes;
 	struct window *w = kmem_alloc(ctx, sizeof(*w));
 
 	if (w == NULL)
 		return -ENOMEM;
 	w->notifier.invalidate = invalidate;
 	w->notifier.filled = filled;
+	w->users = 1;
 	w->process = process;
+	w->machine = process->machine;
+	w->mm = mm;
 	w->place = place_take(ctx, native, bytes != 0 ? bytes : WINDOW_DEFAULT, forked);
 	if (w->place == NULL)
 		goto undo_window;
 	if (!registry_join(w))
 		goto undo_place;
 	if (!forked)
-		mm_confine(p->mm, (uintptr_t)w->place->host, (uintptr_t)w->place->host + w->place->bytes);
-	p->window = (struct user_window){
+		mm_confine(mm, (uintptr_t)w->place->host, (uintptr_t)w->place->host + w->place->bytes);
+	w->user = (struct user_window){
 		.host = (uintptr_t)w->place->host,
 		.bytes = w->place->bytes,
-		.user = p->mm->bounds.min,
+		.user = mm->bounds.min,
 	};
-	process->native = w;
-	mm_notifier_add(ctx, p->mm, &w->notifier);
+	mm_notifier_add(ctx, mm, &w->notifier);
+	*out = w;
 	return 0;
 
 undo_place:
@@ -502,24 +538,38 @@ undo_window:
 	return -ENOMEM;
 }
 
+int native_process_born(struct ctx *ctx, struct ksim_process *process)
+{
+	struct process *p = process->kernel;
+	struct window *w = p->mm->eager ? window_of(ctx, p->mm) : NULL;
+	int err = w == NULL ? window_make(ctx, process, &w) : 0;
+
+	if (err < 0)
+		return err;
+	p->window = w->user;
+	process->native = w;
+	return 0;
+}
+
 void native_process_kicked(struct ctx *ctx, struct ksim_process *process)
 {
-	struct mm *mm = process->kernel->mm;
+	struct window *w = process->native;
 
-	mm_notifiers_lock(ctx, mm);
-	window_clear(process->native);
-	mm_notifiers_unlock(ctx, mm);
+	mm_notifiers_lock(ctx, w->mm);
+	window_clear(w);
+	mm_notifiers_unlock(ctx, w->mm);
 }
 
 void native_process_gone(struct ctx *ctx, struct ksim_process *process)
 {
 	struct window *w = process->native;
-	struct mm *mm = process->kernel->mm;
 
-	mm_notifier_remove(ctx, mm, &w->notifier);
+	process->native = NULL;
+	if (__atomic_sub_fetch(&w->users, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	mm_notifier_remove(ctx, w->mm, &w->notifier);
 	window_clear(w);
 	registry_leave(w);
-	place_give(process->machine->native, w->place);
-	process->native = NULL;
+	place_give(w->machine->native, w->place);
 	kmem_free(ctx->env, w, sizeof(*w));
 }

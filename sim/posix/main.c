@@ -96,7 +96,11 @@ static void halt_at_exit(int status, void *unused)
 
 static void leave_at_end(void *unused)
 {
+	struct task *task = acting_task();
+
 	(void)unused;
+	if (task != NULL && process_state(task->process) == PROCESS_ALIVE)
+		task_end(task, 0);
 	acting_leave_all();
 }
 

@@ -10,6 +10,7 @@
 #include "posix/posix.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
 
@@ -202,6 +203,18 @@ pid_t ksim_posix_vfork(void)
 	return fork();
 }
 
+int ksim_posix_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
+{
+	struct clone_rest found;
+	va_list rest;
+
+	va_start(rest, arg);
+	found = clone_rest_of(flags, rest);
+	va_end(rest);
+	return posix_acts() ? ksim_clone(fn, stack, flags, arg, found.parent_tid, found.tls, found.child_tid)
+	                    : clone(fn, stack, flags, arg, found.parent_tid, found.tls, found.child_tid);
+}
+
 /* ---- limits ---- */
 
 int ksim_posix_getrlimit(__rlimit_resource_t resource, struct rlimit *limit)
@@ -259,7 +272,6 @@ static long call_by_number(long nr, const long a[6])
 	case CALL_brk:
 		ksim_posix_brk((void *)a[0]);
 		return (long)ksim_posix_sbrk(0);
-	case CALL_exit:
 	case CALL_exit_group:
 		ksim_exit((int)a[0]);
 	default:

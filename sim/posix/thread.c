@@ -4,10 +4,10 @@
  *
  * The task is claimed before the thread exists, so that want of memory is pthread_create's error, and the thread counts as
  * acting from then on, so that nobody who waits for it is told of a deadlock while it is on its way. It stops acting
- * whichever way it ends: its function returns, pthread_exit, pthread_cancel, or the end of the process, which unwinds to
+ * whichever way it ends: its function returns, pthread_exit, pthread_cancel, exit(2), or the end of the process, which unwinds to
  * here. It is the program's to join: halt can only wait for it to notice that its process has ended.
  *
- * Locking: none. Linux: clone(2) with CLONE_THREAD, pthread_create(3). Not modelled: clear_child_tid, robust lists.
+ * Locking: none. Linux: clone(2) with CLONE_THREAD, pthread_create(3). Not modelled: robust lists.
  */
 #include "posix/posix.h"
 
@@ -30,11 +30,14 @@ static int call(void *arg)
 	return 0;
 }
 
-static void leave(void *process)
+static void leave(void *of)
 {
-	struct ksim_process *p = process;
+	const struct birth *birth = of;
+	struct ksim_process *p = birth->process;
 	bool ended = process_state(p->kernel) != PROCESS_ALIVE;
 
+	if (!ended && !task_has_exited(birth->task))
+		task_end(birth->task, 0);
 	acting_leave_all();
 	if (ended)
 		posix_died(p);
@@ -47,7 +50,7 @@ static void *thread_main(void *arg)
 	int unused;
 
 	free(arg);
-	pthread_cleanup_push(leave, birth.process);
+	pthread_cleanup_push(leave, &birth);
 	acting_call(birth.process, birth.task, TASK_ACTOR_THREAD, call, &birth, &unused);
 	pthread_cleanup_pop(1);
 	return birth.result;

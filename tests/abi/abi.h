@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -350,6 +351,14 @@ int in_child(int (*fn)(void *), void *arg);
 struct child;
 struct child *child_start(int (*fn)(void *), void *arg);
 int child_join(struct child *child);
+
+/**
+ * clone(2) with libc's wrapper and a stack of its own; tids may be NULL if the flags do not ask for them. In memory that is
+ * shared, what a child changes of the program's variables is a channel, unlike in others.
+ */
+pid_t x_clone(int (*fn)(void *), int flags, void *arg, pid_t *parent_tid, pid_t *child_tid);
+/** exit(2) itself: the end of the calling thread alone. */
+__attribute__((noreturn)) void x_exit_thread(int code);
 
 /** A path that no file has yet; whatever a test leaves there is removed after it. */
 void fresh_path(char *path, size_t size);

@@ -86,6 +86,19 @@ int child_join(struct child *child)
 	return result_of(&end);
 }
 
+pid_t x_clone(int (*fn)(void *), int flags, void *arg, pid_t *parent_tid, pid_t *child_tid)
+{
+	char unused;
+
+	return ksim_clone(fn, &unused, flags, arg, parent_tid, NULL, child_tid);
+}
+
+void x_exit_thread(int code)
+{
+	for (;;)
+		ksim_syscall(ksim_nr(machine, "exit"), code, 0, 0, 0, 0, 0);
+}
+
 /* Before and after each test. */
 
 enum ksim_arch abi_arch(void)

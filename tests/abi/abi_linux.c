@@ -103,6 +103,36 @@ int child_join(struct child *child)
 	return end_of(pid);
 }
 
+/* Their stacks are given back after the test, whose children and threads have ended by then. */
+
+enum { STACK_BYTES = 256 * 1024, STACKS = 64 };
+static void *stacks[STACKS];
+static int nstacks;
+
+pid_t x_clone(int (*fn)(void *), int flags, void *arg, pid_t *parent_tid, pid_t *child_tid)
+{
+	char *stack;
+
+	SETUP(nstacks < STACKS);
+	stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	SETUP(stack != MAP_FAILED);
+	stacks[nstacks++] = stack;
+	fflush(NULL);
+	return clone(fn, stack + STACK_BYTES, flags, arg, parent_tid, NULL, child_tid);
+}
+
+void x_exit_thread(int code)
+{
+	for (;;)
+		syscall(SYS_exit, code);
+}
+
+static void free_stacks(void)
+{
+	while (nstacks > 0)
+		munmap(stacks[--nstacks], STACK_BYTES);
+}
+
 /* Paths. */
 
 void fresh_path(char *path, size_t size)
@@ -149,6 +179,7 @@ static void at_start(void)
 static void at_end(void)
 {
 	EXPECT(setrlimit(RLIMIT_NOFILE, &nofile_before) == 0);
+	free_stacks();
 	if (directory[0] != '\0' && directory_owner == getpid())
 		remove_directory();
 	directory[0] = '\0';

@@ -4,9 +4,13 @@
  */
 #include "bed.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 static char *shared;
 static int wl[2];
@@ -36,6 +40,64 @@ static int use_a_thread(void *unused)
 TEST(posix_threads, thread_is_one_of_the_process)
 {
 	bed_run(use_a_thread, NULL);
+}
+
+static int store_a_c(void *arg)
+{
+	shared[1] = *(char *)arg;
+	return close(wl[0]) == 0 ? 3 : 4;
+}
+
+static int use_clone(void *unused)
+{
+	const int thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+	char stack[64], byte = 'C';
+	pid_t pid;
+	int status;
+
+	(void)unused;
+	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	IN(shared != MAP_FAILED && socketpair(AF_UNIX, SOCK_STREAM, 0, wl) == 0);
+	pid = clone(store_a_c, stack + sizeof(stack), CLONE_VM | CLONE_FILES | SIGCHLD, &byte);
+	IN(pid > 0 && waitpid(pid, &status, 0) == pid);
+	IN(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+	IN(shared[1] == 'C' && close(wl[0]) == -1 && errno == EBADF);
+	byte = 'T';
+	wl[0] = wl[1];
+	pid = clone(store_a_c, stack + sizeof(stack), thread, &byte);
+	IN(pid > 0);
+	while (tgkill(getpid(), pid, 0) == 0)
+		sched_yield();
+	IN(shared[1] == 'T');
+	IN(clone(store_a_c, stack, CLONE_THREAD, NULL) == -1 && errno == EINVAL);
+	return munmap(shared, PAGE);
+}
+
+TEST(posix_threads, clone_shares_what_its_flags_say)
+{
+	bed_run(use_clone, NULL);
+}
+
+static void *leave_by_number(void *arg)
+{
+	syscall(SYS_exit, 5);
+	return arg;
+}
+
+static int let_a_thread_leave_by_number(void *unused)
+{
+	pthread_t thread;
+	void *result = wl;
+
+	(void)unused;
+	IN(pthread_create(&thread, NULL, leave_by_number, wl) == 0 && pthread_join(thread, &result) == 0);
+	IN(result == NULL);
+	return 0;
+}
+
+TEST(posix_threads, exit_by_its_number_ends_the_thread_alone)
+{
+	bed_run(let_a_thread_leave_by_number, NULL);
 }
 
 static void *exit_early(void *arg)

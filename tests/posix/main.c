@@ -6,12 +6,14 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { PAGE = 4096 };
@@ -69,6 +71,25 @@ static void send_alarm(void)
 	raise(SIGALRM);
 }
 
+static void *go_on(void *arg)
+{
+	for (int i = 0; i < 1000; i++)
+		sched_yield();
+	say("goes on\n");
+	_exit(5);
+	return arg;
+}
+
+/* exit(2) of the first thread alone. */
+static void leave(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, go_on, NULL) == 0)
+		syscall(SYS_exit, 7);
+	say("did not leave\n");
+}
+
 static void read_input(void)
 {
 	char text[64];
@@ -110,6 +131,8 @@ static int end_by(const char *way)
 		send_alarm();
 	if (strcmp(way, "library") == 0)
 		draw_behind_our_back();
+	if (strcmp(way, "leaves") == 0)
+		leave();
 	if (strcmp(way, "input") == 0)
 		read_input();
 	return strcmp(way, "return") == 0 ? 5 : 0;

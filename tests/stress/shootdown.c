@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * TLB hits against shootdowns, as fast as both go: one thread of a process replaces random pages of a mapping by fresh
- * ones, its siblings load from and store to all of them. Nearly every access is a hit, so what is tried here is the
+ * ones, its siblings, or threads of another process that shares its memory, load from and store to all of them. Nearly every access is a hit, so what is tried here is the
  * moment between a hit's look at its tag and its access, and the fill that races with a clearing of its entry. With
  * native access there are no tags: what is tried is a fault of a window that races with a clearing of its entry.
  *
@@ -14,6 +14,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -89,13 +90,14 @@ static int shooter_main(void *arg)
 	return result;
 }
 
-static void run(enum ksim_arch arch, unsigned nreaders)
+static void run(enum ksim_arch arch, unsigned nreaders, bool cloned)
 {
 	const char *rounds = getenv("KSIM_STRESS_ROUNDS");
 	struct range range = { .rounds = (rounds != NULL ? strtoull(rounds, NULL, 0) : 500) * 400 };
 	struct ksim_config config = { .ram_bytes = (uint64_t)PAGE * 160, .arch = arch, .access = access_wanted() };
 	struct ksim_machine *m = ksim_boot(&config);
 	struct ksim_process *p = ksim_process_create(m, "process");
+	struct ksim_process *shooter = p;
 	struct reader readers[READERS_MAX];
 	pid_t threads[READERS_MAX + 1];
 	int result = -1;
@@ -105,15 +107,18 @@ static void run(enum ksim_arch arch, unsigned nreaders)
 		range.base =
 			ksim_mmap(0, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	SETUP(range.base != KSIM_MAP_FAILED);
+	if (cloned)
+		shooter = ksim_process_clone(p, "shooter", CLONE_VM);
+	SETUP(shooter != NULL);
 	for (unsigned i = 0; i < nreaders; i++) {
 		readers[i] = (struct reader){ .range = &range, .number = i };
 		threads[i] = ksim_task_start(p, reader_main, &readers[i]);
 		SETUP(threads[i] > 0);
 	}
-	threads[nreaders] = ksim_task_start(p, shooter_main, &range);
+	threads[nreaders] = ksim_task_start(shooter, shooter_main, &range);
 	SETUP(threads[nreaders] > 0);
 	for (unsigned i = 0; i <= nreaders; i++) {
-		EXPECT_EQ(ksim_task_join(p, threads[i], &result), 0);
+		EXPECT_EQ(ksim_task_join(i < nreaders ? p : shooter, threads[i], &result), 0);
 		EXPECT_EQ(result, 0);
 	}
 	EXPECT_EQ(range.wrong, 0);
@@ -125,15 +130,20 @@ static void run(enum ksim_arch arch, unsigned nreaders)
 
 TEST(shootdown, hits_of_one_thread_never_touch_a_recycled_frame_x86_64)
 {
-	run(KSIM_ARCH_X86_64, 1);
+	run(KSIM_ARCH_X86_64, 1, false);
 }
 
 TEST(shootdown, hits_of_one_thread_never_touch_a_recycled_frame_aarch64)
 {
-	run(KSIM_ARCH_AARCH64, 1);
+	run(KSIM_ARCH_AARCH64, 1, false);
 }
 
 TEST(shootdown, hits_of_two_threads_never_touch_a_recycled_frame)
 {
-	run(KSIM_ARCH_HOST, 2);
+	run(KSIM_ARCH_HOST, 2, false);
+}
+
+TEST(shootdown, hits_of_another_process_with_the_same_memory_never_touch_a_recycled_frame)
+{
+	run(KSIM_ARCH_HOST, 2, true);
 }

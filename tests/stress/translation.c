@@ -8,6 +8,8 @@
  * back. RAM is small, so frames come round quickly, and freed frames are poisoned: the allocator itself aborts when a
  * freed frame was written to.
  *
+ * The threads are those of one process, or of two that share their memory (CLONE_VM), the first of which ends first.
+ *
  * What each word may hold is known: nothing yet (0), or what this page's owner stores there. So a load that sees
  * poison, the recycler's pattern or another page's mark came through a stale translation; and so did a store that
  * the recycler finds in its own page.
@@ -33,11 +35,12 @@ enum { PAGE = 4096, PAGES = 24, READERS = 2, RAM_PAGES = 160 };
 struct arena {
 	struct ksim_machine *m;
 	struct ksim_process *user, *truncator, *recycler;
-	ksim_addr shared;    /* a file, mapped by user */
-	ksim_addr anonymous; /* private memory of user, mapped and unmapped, and moved */
-	ksim_addr elsewhere; /* to there */
-	int fd;              /* the file, in truncator */
-	uint64_t stride;     /* pages of the file from one that is touched to the next */
+	struct ksim_process *sharer; /* of user's memory; or user */
+	ksim_addr shared;            /* a file, mapped by user */
+	ksim_addr anonymous;         /* private memory of user, mapped and unmapped, and moved */
+	ksim_addr elsewhere;         /* to there */
+	int fd;                      /* the file, in truncator */
+	uint64_t stride;             /* pages of the file from one that is touched to the next */
 	uint32_t rounds;
 	uint32_t stop;             /* a */
 	uint32_t file_gone;        /* a  odd: the file is empty, and ftruncate has returned */
@@ -306,7 +309,16 @@ static int map_all(void *arg)
 	return a->elsewhere == KSIM_MAP_FAILED ? -1 : fd;
 }
 
-static void run_arena(struct arena *a, enum ksim_arch arch, unsigned poison, bool with_fork)
+enum with { ALONE = 0, WITH_FORK = 1, WITH_CLONE = 2 };
+
+static struct ksim_process *make_sharer(struct arena *a, unsigned with)
+{
+	if (!(with & WITH_CLONE))
+		return a->user;
+	return ksim_process_clone(a->user, "sharer", CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND);
+}
+
+static void run_arena(struct arena *a, enum ksim_arch arch, unsigned poison, unsigned with)
 {
 	struct ksim_config config = {
 		.ram_bytes = a->stride > 1 ? UINT64_C(16) << 20 : (uint64_t)RAM_PAGES * PAGE,
@@ -315,6 +327,7 @@ static void run_arena(struct arena *a, enum ksim_arch arch, unsigned poison, boo
 		.commit = a->stride > 1 ? KSIM_COMMIT_ON_TRUNCATE : KSIM_COMMIT_ON_TOUCH,
 		.access = access_wanted(),
 	};
+	struct ksim_process *owners[READERS + 1];
 	struct reader readers[READERS];
 	pid_t threads[READERS + 1];
 	struct ksim_end end;
@@ -332,24 +345,32 @@ static void run_arena(struct arena *a, enum ksim_arch arch, unsigned poison, boo
 	SETUP(ksim_run(a->user, map_all, a, &end) == 0 && end.alive && end.code >= 0);
 	a->fd = ksim_fd_copy(a->user, end.code, a->truncator);
 	SETUP(a->fd >= 0);
+	a->sharer = make_sharer(a, with);
+	SETUP(a->sharer != NULL);
 	for (unsigned i = 0; i < READERS; i++) {
 		readers[i] = (struct reader){ .arena = a, .number = i };
-		threads[i] = ksim_task_start(a->user, reader_main, &readers[i]);
+		owners[i] = i % 2 ? a->user : a->sharer;
+		threads[i] = ksim_task_start(owners[i], reader_main, &readers[i]);
 		SETUP(threads[i] > 0);
 	}
-	threads[READERS] = ksim_task_start(a->user, mapper_main, a);
+	owners[READERS] = a->sharer;
+	threads[READERS] = ksim_task_start(a->sharer, mapper_main, a);
 	SETUP(threads[READERS] > 0);
 	SETUP(ksim_start(a->recycler, recycler_main, a) == 0);
 	SETUP(ksim_start(a->truncator, truncator_main, a) == 0);
-	if (with_fork)
+	if (with & WITH_FORK)
 		fork_all_the_time(a);
 	EXPECT_EQ(ksim_join(a->truncator, &end), 0);
 	EXPECT_MSG(end.signo == 0 && end.code == 0, "%s", end.text);
 	EXPECT_EQ(ksim_join(a->recycler, &end), 0);
 	EXPECT_MSG(end.signo == 0 && end.code == 0, "%s", end.text);
 	for (unsigned i = 0; i <= READERS; i++) {
-		EXPECT_EQ(ksim_task_join(a->user, threads[i], &result), 0);
+		EXPECT_EQ(ksim_task_join(owners[i], threads[i], &result), 0);
 		EXPECT_EQ(result, 0);
+	}
+	if (with & WITH_CLONE) {
+		EXPECT_EQ(ksim_process_end(a->user, 0), 0);
+		EXPECT_EQ(ksim_join(a->user, NULL), 0);
 	}
 	EXPECT_EQ(a->wrong, 0);
 	EXPECT_MSG(a->faults > 0, "no access ever met a page that had been taken away");
@@ -362,21 +383,21 @@ TEST(translation, no_stale_translation_survives_truncation_and_munmap_x86_64)
 {
 	struct arena arena = { 0 };
 
-	run_arena(&arena, KSIM_ARCH_X86_64, 0, false);
+	run_arena(&arena, KSIM_ARCH_X86_64, 0, ALONE);
 }
 
 TEST(translation, no_stale_translation_survives_truncation_and_munmap_aarch64)
 {
 	struct arena arena = { 0 };
 
-	run_arena(&arena, KSIM_ARCH_AARCH64, 0, false);
+	run_arena(&arena, KSIM_ARCH_AARCH64, 0, ALONE);
 }
 
 TEST(translation, no_stale_translation_survives_fork_and_copy_on_write)
 {
 	struct arena arena = { 0 };
 
-	run_arena(&arena, KSIM_ARCH_HOST, 0, true);
+	run_arena(&arena, KSIM_ARCH_HOST, 0, WITH_FORK);
 }
 
 /* Without poison each task keeps frames at hand, and nodes come round as they are. */
@@ -384,14 +405,28 @@ TEST(translation, no_stale_translation_survives_where_tasks_keep_frames)
 {
 	struct arena arena = { 0 };
 
-	run_arena(&arena, KSIM_ARCH_HOST, KSIM_NONE, false);
+	run_arena(&arena, KSIM_ARCH_HOST, KSIM_NONE, ALONE);
 }
 
 TEST(translation, no_stale_translation_survives_fork_where_tasks_keep_frames)
 {
 	struct arena arena = { 0 };
 
-	run_arena(&arena, KSIM_ARCH_HOST, KSIM_NONE, true);
+	run_arena(&arena, KSIM_ARCH_HOST, KSIM_NONE, WITH_FORK);
+}
+
+TEST(translation, no_stale_translation_survives_among_processes_that_share_memory)
+{
+	struct arena arena = { 0 };
+
+	run_arena(&arena, KSIM_ARCH_HOST, 0, WITH_CLONE);
+}
+
+TEST(translation, no_stale_translation_survives_fork_among_processes_that_share_memory)
+{
+	struct arena arena = { 0 };
+
+	run_arena(&arena, KSIM_ARCH_AARCH64, KSIM_NONE, WITH_FORK | WITH_CLONE);
 }
 
 /* The file is there in blocks of 2 MiB, and large enough for huge entries, which truncation takes or splits. */
@@ -399,12 +434,12 @@ TEST(translation, no_stale_translation_of_a_huge_entry_survives)
 {
 	struct arena arena = { .stride = 43 };
 
-	run_arena(&arena, KSIM_ARCH_X86_64, 0, false);
+	run_arena(&arena, KSIM_ARCH_X86_64, 0, ALONE);
 }
 
 TEST(translation, no_stale_translation_of_a_huge_entry_survives_where_tasks_keep_frames)
 {
 	struct arena arena = { .stride = 43 };
 
-	run_arena(&arena, KSIM_ARCH_AARCH64, KSIM_NONE, true);
+	run_arena(&arena, KSIM_ARCH_AARCH64, KSIM_NONE, WITH_FORK);
 }

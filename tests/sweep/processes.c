@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes, swept: their birth and end by the bench and by fork, generations of them, and a table of pids that grows.
+ * Processes, swept: their birth and end by the bench, by fork and by clone, generations of them, and a table of pids that
+ * grows.
  *
  * What Linux promises: fork(2) that fails with ENOMEM has made no child, and the parent goes on as it was.
  */
 #include "sweep.h"
 
+#include <sched.h>
 #include <sys/wait.h>
 
 static int tell_births(int (*act)(void *))
@@ -129,4 +131,73 @@ static int tell_orphan(int (*act)(void *))
 TEST(sweep_processes, orphan_in_a_sandbox)
 {
 	story_sweep(tell_orphan, NULL);
+}
+
+/* ---- what several have together ---- */
+
+struct household {
+	ksim_addr map;
+	int fd;
+};
+
+static int moves_in(void *arg)
+{
+	struct household *h = arg;
+
+	h->map = RETRY(ksim_mmap(0, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	MUST(h->map != KSIM_MAP_FAILED);
+	mem_store8(h->map, 1);
+	h->fd = RETRY(ksim_memfd_create("theirs", 0));
+	MUST(h->fd >= 0);
+	MUST(RETRY(ksim_chdir("/tmp")) == 0);
+	return 0;
+}
+
+static int adds_to_it(void *arg)
+{
+	const struct household *h = arg;
+	char cwd[16];
+
+	MUST(mem_load8(h->map) == 1);
+	mem_store8(h->map + PAGE, 2);
+	MUST(RETRY(ksim_ftruncate(h->fd, PAGE)) == 0);
+	MUST(RETRY(ksim_getcwd(cwd, sizeof(cwd))) != NULL);
+	MUST(strcmp(cwd, "/tmp") == 0);
+	return 0;
+}
+
+static int clears_up(void *arg)
+{
+	const struct household *h = arg;
+
+	MUST(mem_load8(h->map) == 1 && mem_load8(h->map + PAGE) == 2);
+	MUST(ksim_munmap(h->map, 2 * PAGE) == 0 && ksim_close(h->fd) == 0);
+	return 0;
+}
+
+/* The first goes first; what it brought stays with the second. */
+static int tell_household(int (*act)(void *))
+{
+	const int all = CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND;
+	struct ksim_process *first = story_process("first"), *second, *copy;
+	struct household h;
+
+	(void)act;
+	MUST(first != NULL);
+	TRY(story_act(first, moves_in, &h));
+	second = story_keep(RETRY_NEW(ksim_process_clone(first, "second", all)));
+	MUST(second != NULL);
+	TRY(story_act(second, adds_to_it, &h));
+	TRY(story_process_ends(first));
+	copy = story_fork(second, "copy");
+	MUST(copy != NULL);
+	TRY(story_act(copy, clears_up, &h));
+	TRY(story_process_ends(copy));
+	TRY(story_act(second, clears_up, &h));
+	return story_process_ends(second);
+}
+
+TEST(sweep_processes, memory_and_files_of_two_and_the_first_goes_first)
+{
+	story_sweep(tell_household, NULL);
 }

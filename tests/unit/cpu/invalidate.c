@@ -407,3 +407,40 @@ TEST(invalidate, at_copy_on_write_takes_the_old_frame_from_the_other_tasks)
 {
 	on_both(copied_body);
 }
+
+/* ---- two processes with one memory ---- */
+
+static void shared_body(struct bed *b)
+{
+	struct ksim_process *sharer = ksim_process_clone(b->p, "sharer", CLONE_VM);
+	ksim_addr at = bed_map(2, RW);
+
+	SETUP(sharer != NULL);
+	ksim_store8(at, 1);
+	EXPECT(hits_write(at));
+	ksim_as(sharer) {
+		EXPECT(!hits_read(at)); /* its own TLB */
+		EXPECT_EQ(ksim_load8(at), 1);
+		ksim_store8(at, 2);
+		EXPECT(hits_write(at));
+	}
+	EXPECT_EQ(ksim_load8(at), 2);
+	/* Whoever of them ends a translation ends it for both. */
+	EXPECT_EQ(ksim_mprotect(at, PAGE, PROT_READ), 0);
+	EXPECT(!hits_write(at));
+	ksim_as(sharer) {
+		EXPECT(!hits_write(at));
+		EXPECT_EQ(ksim_load8(at), 2);
+		EXPECT_EQ(ksim_munmap(at, PAGE), 0);
+		EXPECT(!hits_read(at));
+	}
+	EXPECT(!hits_read(at));
+	EXPECT_EQ(ksim_process_end(sharer, 0), 0);
+	ksim_store8(at + PAGE, 3);
+	EXPECT_EQ(ksim_load8(at + PAGE), 3);
+}
+
+TEST(invalidate, translation_ends_in_every_process_that_shares_the_memory)
+{
+	on_both(shared_body);
+}

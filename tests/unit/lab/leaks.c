@@ -5,6 +5,7 @@
 #include "bed.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 TEST(leaks, mark_is_never_zero_and_rises)
 {
@@ -542,6 +543,28 @@ TEST(leaks, looking_is_safe_while_processes_come_and_go_and_run)
 	EXPECT_MSG(end.code == 0 && end.signo == 0, "%s", end.text);
 	EXPECT_EQ(ksim_join(b, &end), 0);
 	EXPECT_MSG(end.code == 0 && end.signo == 0, "%s", end.text);
+	bed.report[0] = '\0';
+	bed_halt(&bed);
+}
+
+TEST(leaks, what_processes_share_is_told_once_when_all_are_looked_at)
+{
+	struct ksim_process *p, *q;
+	struct bed bed;
+	uint64_t mark;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	mark = ksim_mark(bed.m);
+	q = ksim_process_clone(p, "sharer", CLONE_VM | CLONE_FILES);
+	SETUP(q != NULL);
+	ksim_as(q)
+		bed_map(bed_memfd("pool", 1), 1);
+	EXPECT_EQ(ksim_leaks(bed.m, p, mark), 2);
+	EXPECT_EQ(ksim_leaks(bed.m, q, mark), 2);
+	EXPECT_EQ(ksim_leaks(bed.m, NULL, mark), 2);
+	EXPECT_EQ(ksim_process_end(p, 0), 0);
+	EXPECT_EQ(ksim_leaks(bed.m, NULL, mark), 2);
 	bed.report[0] = '\0';
 	bed_halt(&bed);
 }

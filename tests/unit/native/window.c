@@ -481,3 +481,70 @@ TEST(window, process_without_kernel_memory_for_it_fails_ENOMEM_and_leaves_none)
 {
 	on_both_outside(no_kmem_body);
 }
+
+/* ---- of several processes ---- */
+
+static void shared_body(struct bed *b)
+{
+	struct window *w = bed_window(b->p);
+	struct ksim_process *sharer = ksim_process_clone(b->p, "sharer", CLONE_VM);
+	char *at = NULL;
+
+	SETUP(sharer != NULL);
+	EXPECT(bed_window(sharer) == w);
+	EXPECT_EQ(w->users, 2);
+	EXPECT_EQ(sharer->kernel->window.host, b->p->kernel->window.host);
+	ksim_as(sharer) {
+		at = bed_map(2, RW, MAP_PRIVATE);
+		bed_store(at, 'a');
+	}
+	EXPECT_EQ(bed_load(at), 'a');
+	EXPECT_EQ(ksim_munmap(ksim_addr_of(at + PAGE), PAGE), 0);
+	EXPECT_EQ(bed_shown(sharer, at + PAGE), 0);
+	bed_check(b->p);
+	/* A copy has a window of its own, and neither sees what the other stores. */
+	EXPECT_EQ(ksim_process_end(sharer, 0), 0);
+	EXPECT_EQ(w->users, 1);
+	EXPECT_EQ(bed_load(at), 'a');
+	bed_check(b->p);
+}
+
+TEST(window, processes_that_share_memory_have_one)
+{
+	on_both(shared_body);
+}
+
+static void first_ends_body(struct bed *b)
+{
+	struct ksim_process *first = bed_process(b->m), *second, *copy;
+	char *at = NULL;
+
+	ksim_as(first) {
+		at = bed_map(1, RW, MAP_PRIVATE);
+		bed_store(at, 'a');
+	}
+	second = ksim_process_clone(first, "second", CLONE_VM);
+	SETUP(second != NULL);
+	EXPECT_EQ(ksim_process_end(first, 0), 0);
+	EXPECT_EQ(ksim_join(first, NULL), 0);
+	ksim_as(second) {
+		EXPECT_EQ(bed_load(at), 'a');
+		bed_store(at, 'b');
+		EXPECT_EQ(bed_load(at), 'b');
+	}
+	bed_check(second);
+	copy = ksim_process_fork(second, "copy");
+	SETUP(copy != NULL);
+	EXPECT(bed_window(copy) != bed_window(second));
+	EXPECT_EQ(copy->kernel->window.user, second->kernel->window.user);
+	ksim_as(copy)
+		EXPECT_EQ(bed_load(ksim_ptr(second->kernel->window.user + (uintptr_t)at - second->kernel->window.host)),
+		          'b');
+	EXPECT_EQ(ksim_process_end(copy, 0), 0);
+	EXPECT_EQ(ksim_process_end(second, 0), 0);
+}
+
+TEST(window, window_goes_with_the_last_process_that_has_it)
+{
+	on_both_outside(first_ends_body);
+}
