@@ -341,6 +341,14 @@ ABI_ACCESSORS(64)
 
 /** Major * 1000 + minor of the Linux whose behaviour is expected. */
 int linux_release(void);
+/** Whether a process can map so much; a test of more is skipped by NEEDS_ADDRESSES. */
+bool has_addresses(uint64_t bytes);
+#define NEEDS_ADDRESSES(bytes)                                                                  \
+	do {                                                                                    \
+		if (!has_addresses(bytes))                                                      \
+			SKIP("needs %llu MiB of addresses, of which processes have fewer here", \
+			     (unsigned long long)(bytes) >> 20);                                \
+	} while (0)
 
 /* What every variant provides (abi_linux.c, abi_ksim.c). */
 

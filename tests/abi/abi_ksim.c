@@ -4,7 +4,8 @@
  * inside a process called "abi" of it. Built with -DABI_NATIVE, memory is touched through pointers into windows.
  *
  * What the machine is otherwise: what abi_config says, if somebody has set it (library.c); else what the environment
- * does, by ABI_ARCH (x86_64, aarch64), ABI_RELEASE (6006 is 6.6) and ABI_HUGE (no: no 2 MiB mappings unasked for).
+ * does, by ABI_ARCH (x86_64, aarch64), ABI_RELEASE (6006 is 6.6), ABI_HUGE (no: no 2 MiB mappings unasked for) and
+ * ABI_WINDOW (MiB of a process's window).
  *
  * At the end of a test nothing that it made may be left: no fd, no mapping, no queued message; every validator is
  * content, and the kernel gives back all that it held.
@@ -111,6 +112,19 @@ enum ksim_arch abi_arch(void)
 	return strcmp(name, "x86_64") == 0 ? KSIM_ARCH_X86_64 : KSIM_ARCH_AARCH64;
 }
 
+/* Of a window; 0: as large as ksim likes. */
+static uint64_t window_bytes(void)
+{
+	const char *window = getenv("ABI_WINDOW");
+
+	return window != NULL ? strtoull(window, NULL, 10) << 20 : 0;
+}
+
+bool has_addresses(uint64_t bytes)
+{
+	return window_bytes() == 0 || window_bytes() > bytes;
+}
+
 static void at_start(void)
 {
 	const char *huge = getenv("ABI_HUGE");
@@ -120,6 +134,8 @@ static void at_start(void)
 		config = *abi_config;
 	else if (huge != NULL && strcmp(huge, "no") == 0)
 		config.transparent_huge = KSIM_NONE;
+	if (window_bytes() != 0)
+		config.window_bytes = window_bytes();
 	config.commit = KSIM_COMMIT_ON_TOUCH;
 	config.fd_limit = NFDS_LIMIT;
 	config.linux_release = (unsigned)linux_release();

@@ -34,6 +34,13 @@ int linux_release(void)
 	return major * 1000 + minor;
 }
 
+bool has_addresses(uint64_t bytes)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur > bytes && UINTPTR_MAX > bytes;
+}
+
 /* Children. */
 
 /* A crash of a child is a result, not a crash of the program: the handlers that both test forms installed must not see

@@ -199,9 +199,11 @@ TEST(madvise, that_would_make_too_many_mappings_fails_EAGAIN)
 	/* madvise(2): EAGAIN, a kernel resource was temporarily unavailable; mlock2(2): ENOMEM. vm.max_map_count is the limit. */
 	enum { MOST = 70000 };
 	size_t len_bytes = (size_t)2 * MOST * PAGE;
-	addr_t map = x_mmap(0, len_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), at;
+	addr_t map, at;
 	int n = 0;
 
+	NEEDS_ADDRESSES(len_bytes);
+	map = x_mmap(0, len_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	SETUP(map != NO_MAPPING);
 	while (n < MOST && x_madvise(map + (addr_t)(2 * n + 1) * PAGE, PAGE, MADV_RANDOM) == 0)
 		n++;

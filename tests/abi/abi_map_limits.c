@@ -269,16 +269,18 @@ TEST(limits, RLIMIT_AS_holds_for_stacks)
 
 /* The number of mappings: vm.max_map_count. */
 
+#define UNTIL_FULL_BYTES ((size_t)200000 * PAGE)
+
 /*
  * Pages that cannot be joined with each other, one below the other, until no more can be mapped. @return how many; a page
  * of its own, `spare` of three, is mapped before
  */
 static int map_until_full(addr_t *spare)
 {
-	addr_t room = x_mmap(0, (size_t)200000 * PAGE, PROT_NONE, ANON | MAP_NORESERVE, -1, 0);
+	addr_t room = x_mmap(0, UNTIL_FULL_BYTES, PROT_NONE, ANON | MAP_NORESERVE, -1, 0);
 	int n = 0;
 
-	if (room == NO_MAPPING || x_munmap(room, (size_t)200000 * PAGE) != 0)
+	if (room == NO_MAPPING || x_munmap(room, UNTIL_FULL_BYTES) != 0)
 		return -1;
 	*spare = x_mmap(at(room, 199990), 3 * PAGE, RW, ANON | MAP_FIXED, -1, 0);
 	while (n < 199000 &&
@@ -323,6 +325,7 @@ static int child_full(void *arg)
 TEST(limits, number_of_mappings_is_one_more_than_max_map_count)
 {
 	/* mmap(2), munmap(2), mprotect(2) ENOMEM; mm/mmap.c asks before it adds, and is content with as many as there may be. */
+	NEEDS_ADDRESSES(UNTIL_FULL_BYTES);
 	EXPECT_EQ(in_child(child_full, NULL), 0);
 }
 
@@ -359,5 +362,6 @@ static int child_full_mremap(void *arg)
 TEST(limits, mremap_keeps_away_from_the_number_of_mappings)
 {
 	/* mm/mremap.c: check_mremap_params, prep_move_vma. */
+	NEEDS_ADDRESSES(UNTIL_FULL_BYTES);
 	EXPECT_EQ(in_child(child_full_mremap, NULL), 0);
 }

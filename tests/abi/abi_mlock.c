@@ -253,6 +253,7 @@ TEST(mlock, taken_back_so_that_there_are_too_many_mappings_fails_ENOMEM)
 
 	if (x_geteuid() != 0)
 		SKIP("not root, and so much may not be locked");
+	NEEDS_ADDRESSES(len_bytes);
 	map = x_mmap(0, len_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	SETUP(map != NO_MAPPING);
 	EXPECT_EQ(x_mlock2(map, len_bytes, ON_FAULT), 0);

@@ -480,9 +480,6 @@ TEST(stream, send_to_a_closed_peer_raises_SIGPIPE_unless_told_not_to)
 	/* send(2): EPIPE comes with SIGPIPE, whose default is to terminate. */
 	int ends[2];
 
-#ifdef ABI_KSIM
-	SKIP("a deviation of ksim: only faults raise signals");
-#endif
 	stream_pair(ends);
 	EXPECT_EQ(x_close(ends[0]), 0);
 	EXPECT_EQ(in_child(sends_into_a_closed_pipe, &ends[1]), -SIGPIPE);

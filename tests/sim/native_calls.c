@@ -314,7 +314,7 @@ TEST(native_calls, process_vm_takes_pointers_into_the_other_processs_window)
 	/* <ksim/mem.h>: or its user addresses, which a forked child has from its parent. */
 	struct ksim_machine *m = native_boot();
 	struct ksim_process *p = bed_process(m, "parent"), *child;
-	char *map = NULL, *childs = NULL, text[8] = "";
+	char *map = NULL, text[8] = "", *childs = text;
 	struct iovec here = { text, sizeof(text) }, there[3];
 	pid_t pid = 0;
 
@@ -329,7 +329,7 @@ TEST(native_calls, process_vm_takes_pointers_into_the_other_processs_window)
 		strcpy(childs, "child");
 		pid = ksim_getpid();
 	}
-	REQUIRE(childs != NULL);
+	REQUIRE(childs != text);
 	there[0] = (struct iovec){ map, 2 };                           /* a user address of the child's */
 	there[1] = (struct iovec){ childs + 2, 2 };                    /* its pointer */
 	there[2] = (struct iovec){ ksim_user((uintptr_t)map + 4), 2 }; /* as for calls */
