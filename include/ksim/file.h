@@ -9,8 +9,8 @@
  *   EBADF   fd is no open descriptor, or not open for what is asked
  *   EMFILE  no descriptor below RLIMIT_NOFILE is free
  *   ENOMEM  no memory for the kernel's own records
- * Nothing here blocks, but read and write of a socket do, see <ksim/socket.h>. There are no signals but of faults, so
- * nothing gives EINTR; a process that is ended does not come back from the call it is in.
+ * Nothing here blocks, but read and write of a socket do, see <ksim/socket.h>: those alone a signal interrupts (EINTR).
+ * A process that is ended does not come back from the call it is in.
  */
 #ifndef KSIM_FILE_H
 #define KSIM_FILE_H
