@@ -77,11 +77,6 @@ static void take_away(struct ctx *ctx, struct dentry *dentry)
 
 /* ---- may it be ---- */
 
-static bool is_dead(const struct dentry *dir)
-{
-	return dentry_dir(dir) != NULL && __atomic_load_n(&dentry_dir(dir)->dead, __ATOMIC_RELAXED);
-}
-
 static int may_change(const struct ctx *ctx, const struct dentry *dir)
 {
 	return inode_permission(ctx, dir->inode, MAY_WRITE | MAY_EXEC);
@@ -104,7 +99,7 @@ static int may_delete(const struct ctx *ctx, const struct dentry *dir, const str
 		return -EPERM;
 	if (as_dir != is_dir(victim))
 		return as_dir ? -ENOTDIR : -EISDIR;
-	return is_dead(dir) ? -ENOENT : 0;
+	return dentry_is_dead(dir) ? -ENOENT : 0;
 }
 
 /* ---- new inodes ---- */
@@ -120,7 +115,7 @@ static int create_listed(struct ctx *ctx, struct dentry *dir, struct component n
 		return err;
 	inode_get(inode); /* the caller's, until it knows that this worked */
 	rwlock_write(ctx, &tree->lock);
-	if (is_dead(dir))
+	if (dentry_is_dead(dir))
 		err = -ENOENT;
 	else if (dir_find_locked(dir, name) != NULL)
 		err = -EEXIST;
@@ -144,7 +139,7 @@ int node_create(struct ctx *ctx, struct dentry *dir, struct component name, uint
 
 	if (name.len > PATH_NAME_MAX)
 		return -ENAMETOOLONG;
-	if (is_dead(dir))
+	if (dentry_is_dead(dir))
 		return -ENOENT;
 	err = may_change(ctx, dir);
 	if (err == 0 && dir->inode->gen != NULL)
@@ -197,7 +192,7 @@ static int begin_create(struct ctx *ctx, const struct path_at *at, bool dir, str
 		dentry_put(ctx, found);
 		return -EEXIST;
 	}
-	if (err == -ENOENT && w->at->inode->gen == NULL && !(w->slash && !dir) && !is_dead(w->at))
+	if (err == -ENOENT && w->at->inode->gen == NULL && !(w->slash && !dir) && !dentry_is_dead(w->at))
 		return 0;
 	return err;
 }
@@ -337,10 +332,10 @@ static int list_link(struct ctx *ctx, struct dentry *dentry)
 	int err = 0;
 
 	rwlock_write(ctx, &tree->lock);
-	if (!is_dead(dentry->parent) &&
+	if (!dentry_is_dead(dentry->parent) &&
 	    dir_find_locked(dentry->parent, (struct component){ dentry->name, dentry->len }) != NULL)
 		err = -EEXIST;
-	else if (is_dead(dentry->parent) || (dentry->inode->nlink == 0 && !dentry->inode->linkable))
+	else if (dentry_is_dead(dentry->parent) || (dentry->inode->nlink == 0 && !dentry->inode->linkable))
 		err = -ENOENT;
 	if (err == 0) {
 		dentry->inode->linkable = false;
@@ -394,7 +389,7 @@ int vfs_link(struct ctx *ctx, const struct path_at *from, const struct path_at *
 
 static struct dentry *find_listed_locked(const struct walk *w)
 {
-	return is_dead(w->at) ? NULL : dir_find_locked(w->at, w->last);
+	return dentry_is_dead(w->at) ? NULL : dir_find_locked(w->at, w->last);
 }
 
 static int unlink_locked(struct walk *w)
@@ -538,7 +533,7 @@ static int judge_locked(const struct renaming *r, const struct dentry *old, cons
 	bool swap = r->flags & RENAME_SWAP;
 	int err;
 
-	if (old == NULL || is_dead(r->to.at))
+	if (old == NULL || dentry_is_dead(r->to.at))
 		return -ENOENT;
 	if (new != NULL && r->flags &RENAME_KEEP)
 		return -EEXIST;

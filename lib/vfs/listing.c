@@ -83,7 +83,7 @@ static int list_names(struct ctx *ctx, struct dentry *dir, struct listing *listi
 	int err = 0;
 
 	rwlock_read(ctx, &tree->lock);
-	if (dentry_dir(dir)->dead)
+	if (dentry_is_dead(dir))
 		err = -ENOENT;
 	else if (listing->position == LISTING_FIRST)
 		at = dir_at_locked(dir, LISTING_END);
@@ -120,7 +120,7 @@ static int fill(struct ctx *ctx, struct dentry *dir, struct listing *listing)
 	uint64_t from = listing->position;
 	int err = 0;
 
-	if (dentry_dir(dir) != NULL && __atomic_load_n(&dentry_dir(dir)->dead, __ATOMIC_RELAXED))
+	if (dentry_is_dead(dir))
 		return -ENOENT;
 	if (from < LISTING_FIRST)
 		list_dots(ctx, dir, listing);

@@ -46,6 +46,11 @@ static inline struct dir *dentry_dir(const struct dentry *dentry)
 {
 	return dentry->inode->dir;
 }
+/** Whether it is a directory that has been removed; for good only if the tree's lock is held. */
+static inline bool dentry_is_dead(const struct dentry *dentry)
+{
+	return dentry_dir(dentry) != NULL && __atomic_load_n(&dentry_dir(dentry)->dead, __ATOMIC_RELAXED);
+}
 
 /* The tree's lock is held, for reading. */
 struct dentry *dir_find_locked(const struct dentry *parent, struct component name);
