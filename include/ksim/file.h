@@ -87,8 +87,8 @@ KSIM_EXPORT int ksim_close(int fd);
  *   EPERM   write: sealed with F_SEAL_WRITE or F_SEAL_FUTURE_WRITE, or would grow it under F_SEAL_GROW
  *   and of a socket, those of recv(2) and send(2)
  * Threads: those who share a description get bytes of their own. Blocks on a socket.
- * Linux: read(2), write(2). Deviations: 6.18 lets a write beyond the end that fails with EFAULT grow the file up to there;
- * here it changes nothing.
+ * A write that fails with EFAULT beyond the end grows the file up to where it began, and has made the page there, from
+ * 6.18 on. Linux: read(2), write(2). Deviations: none known.
  */
 KSIM_EXPORT ssize_t ksim_read(int fd, void *buf, size_t n);
 KSIM_EXPORT ssize_t ksim_write(int fd, const void *buf, size_t n);

@@ -22,6 +22,7 @@ struct profile {
 	bool rw_nosignal;
 	bool mremap_moves_many;
 	bool seal_grow_partial_write;
+	bool write_makes_first;
 };
 
 /** Fill in every switch for a release; 0 = the default. */

@@ -6,15 +6,15 @@
  * mapping of the very page that is read or written.
  *
  * A write beyond the end puts a page into a slot that nobody else can reach yet, copies, and then grows the size over
- * the bytes that arrived. That page goes again if none did. Before a page is made at all the first byte of the buffer
- * is tried, so that a write from a bad address leaves nothing behind.
+ * the bytes that arrived. If none did the page stays, of zeros, and the size grows up to where the write began: what is
+ * copied from is not looked at before there is a page to copy to. Before 6.18 it is (profile.def), and a write from a bad
+ * address leaves nothing behind.
  *
- * I1  the size covers only bytes that have arrived, so a reader never sees a page before its content
+ * I1  a reader never sees a page before its content
  *
  * Locking: the inode's lock is the caller's: always for writes, so that nobody else changes the size; never needed for
  * reads, which look at the size anew at every page.
- * Linux: mm/filemap.c (generic_perform_write), mm/shmem.c (shmem_file_read_iter). 6.18 lets a write that fails wholly
- * with EFAULT beyond the end grow the file up to the offset; not here.
+ * Linux: mm/filemap.c (generic_perform_write), mm/shmem.c (shmem_file_read_iter, shmem_write_end).
  */
 #include "object/object.h"
 
@@ -66,18 +66,10 @@ static bool readable(struct ctx *ctx, const struct uio *uio)
 	return uio_copy_from(ctx, &probe, &byte, 1) == 1;
 }
 
-/* The page to write to. Before one is made, or changed where nobody could see it go, the buffer is tried. */
+/* The page to write to, which is made if there is none. */
 static int page_to_write(struct ctx *ctx, struct object *object, uint64_t pgidx, const struct uio *uio, pfn_t *pfn)
 {
-	bool tried = pgidx >= pages_of(object_size(object));
-	int err;
-
-	if (tried && !readable(ctx, uio))
-		return -EFAULT;
-	err = object->ops->page(ctx, object, pgidx, PAGE_TOUCH | PAGE_BEYOND, pfn);
-	if (likely(err == 0))
-		return 0;
-	if (!tried && !readable(ctx, uio))
+	if (!ctx->env->profile.write_makes_first && !readable(ctx, uio))
 		return -EFAULT;
 	return object->ops->page(ctx, object, pgidx, PAGE_MAKE | PAGE_TOUCH | PAGE_BEYOND, pfn);
 }
@@ -92,42 +84,23 @@ static void size_reaches(struct ctx *ctx, struct object *object, uint64_t end)
 	mutex_unlock(ctx, &object->lock);
 }
 
-/* Nothing has arrived: a page beyond the end was made for nothing. */
-static void give_back(struct ctx *ctx, struct object *object, uint64_t pgidx)
-{
-	uint64_t next = pgidx;
-	pfn_t pfns[2];
-	size_t n;
-
-	if (pgidx < pages_of(object_size(object)))
-		return;
-	mutex_lock(ctx, &object->lock);
-	n = object->ops->remove(ctx, object, &next, pgidx, pfns,
-	                        2); /* room for more than there is, so that it tidies up */
-	mutex_unlock(ctx, &object->lock);
-	while (n > 0)
-		frame_put(ctx, pfns[--n]);
-}
-
 /* @return bytes moved; fewer than n: the next byte of the buffer cannot be accessed */
 static ssize_t write_page(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio, uint64_t n)
 {
-	uint64_t pgidx = offset >> PAGE_SHIFT;
 	size_t moved;
 	pfn_t pfn;
-	int err = page_to_write(ctx, object, pgidx, uio, &pfn);
+	int err = page_to_write(ctx, object, offset >> PAGE_SHIFT, uio, &pfn);
 
 	if (err < 0)
 		return err;
 	moved = uio_copy_from(ctx, uio, page_at(ctx, pfn, offset), n);
-	if (moved > 0) {
-		frame_set_dirty(frame_of(ctx->env->phys, pfn));
-		size_reaches(ctx, object, offset + moved);
-	} else {
-		give_back(ctx, object, pgidx);
-	}
+	frame_set_dirty(frame_of(ctx->env->phys, pfn));
+	size_reaches(ctx, object, offset + moved);
 	frame_put(ctx, pfn);
-	return moved > 0 ? (ssize_t)moved : -EFAULT;
+	if (moved > 0)
+		return (ssize_t)moved;
+	/* What was grown may be what the buffer maps. */
+	return readable(ctx, uio) ? write_page(ctx, object, offset, uio, n) : -EFAULT;
 }
 
 ssize_t object_write(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio)

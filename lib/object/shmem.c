@@ -21,7 +21,7 @@
  * I2  page() hands out and makes pages below the size only, and looks at the size under the lock, so it cannot put one
  *     behind the back of a truncation; with PAGE_BEYOND, and commit(), beyond it too, for a caller who keeps truncations
  *     away
- * I3  beyond the size there are unwritten pages only
+ * I3  beyond the size there are pages of zeros only: unwritten ones, and what a write made that failed
  *
  * Locking: object->lock, under which frames and nodes may be allocated and no page is ever zeroed.
  * Linux: mm/shmem.c. Not modelled: swap, quotas.
@@ -343,13 +343,14 @@ static bool shmem_seek(struct ctx *ctx, struct object *object, uint64_t pgidx, b
 
 static void shmem_check(struct ctx *ctx, struct object *object, struct check_report *report)
 {
+	struct radix *pages = radix_of(object);
 	uint64_t pgidx = pages_of(object->size);
 
-	(void)ctx;
-	radix_check(radix_of(object), report);
-	CHECK_THAT(report, !radix_next_unmarked(radix_of(object), pgidx, &pgidx),
-	           "shmem I3: beyond the size are unwritten pages only", "page %#llx, size %llu bytes",
-	           (unsigned long long)pgidx, (unsigned long long)object->size);
+	radix_check(pages, report);
+	for (; radix_next_unmarked(pages, pgidx, &pgidx); pgidx++)
+		CHECK_THAT(report, frame_is_zero(ctx->env->phys, radix_get(pages, pgidx)),
+		           "shmem I3: beyond the size are pages of zeros only", "page %#llx, size %llu bytes",
+		           (unsigned long long)pgidx, (unsigned long long)object->size);
 }
 
 static void shmem_destroy(struct ctx *ctx, struct object *object)

@@ -5,6 +5,8 @@
 #ifndef PHYS_PHYS_H
 #define PHYS_PHYS_H
 
+#include <string.h>
+
 #include "base/env.h"
 #include "base/util.h"
 #include "host/lock.h"
@@ -155,6 +157,14 @@ static inline pfn_t frame_pfn(const struct phys *phys, const struct frame *frame
 static inline void *frame_ptr(const struct phys *phys, pfn_t pfn)
 {
 	return phys->ram + (pfn.n << PAGE_SHIFT);
+}
+
+/** Whether it holds zeros only. */
+static inline bool frame_is_zero(const struct phys *phys, pfn_t pfn)
+{
+	const char *bytes = frame_ptr(phys, pfn);
+
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, PAGE_BYTES - 1) == 0;
 }
 
 static inline uint32_t frame_refs(const struct phys *phys, pfn_t pfn)

@@ -36,7 +36,7 @@ struct ksim_process *ksim_process_create(struct ksim_machine *m, const char *nam
 
 static struct ksim_process *process_copy(struct ksim_process *parent, const char *name, const char *call, int flags)
 {
-	struct process *process;
+	struct process *process = NULL;
 	struct ctx ctx;
 	int err;
 

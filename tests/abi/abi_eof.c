@@ -354,6 +354,44 @@ TEST(eof, write_from_a_mapping_beyond_the_end_fails_EFAULT)
 	EXPECT_EQ(x_close(to), 0);
 }
 
+TEST(eof, failed_write_beyond_the_end_makes_the_page_and_grows_the_file_up_to_it)
+{
+	/* mm/filemap.c: generic_perform_write; from 6.18 on the buffer is looked at last. */
+	addr_t nowhere = unmapped_page();
+	int fd = memfd(0);
+	struct stat st;
+
+	if (linux_release() < 6018)
+		SKIP("differs by release, known for 6.18");
+	EXPECT_FAILS(x_pwrite(fd, ubuf(nowhere), 10, 3 * PAGE + 5), EFAULT);
+	EXPECT_EQ(size_of(fd), 3 * PAGE + 5);
+	EXPECT_EQ(x_fstat(fd, &st), 0);
+	EXPECT_EQ(st.st_blocks, PAGE / 512);
+	/* One that begins with a page leaves it beyond the end. */
+	EXPECT_FAILS(x_pwrite(fd, ubuf(nowhere), 10, 5 * PAGE), EFAULT);
+	EXPECT_EQ(size_of(fd), 5 * PAGE);
+	EXPECT_EQ(x_fstat(fd, &st), 0);
+	EXPECT_EQ(st.st_blocks, 2 * PAGE / 512);
+	EXPECT_EQ(x_ftruncate(fd, 8 * PAGE), 0);
+	EXPECT_EQ(x_lseek(fd, 4 * PAGE, SEEK_DATA), 5 * PAGE);
+	EXPECT_EQ(byte_at(fd, 5 * PAGE), 0);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(eof, write_from_where_no_user_memory_can_be_changes_nothing)
+{
+	/* lib/iov_iter.c: import_ubuf asks access_ok before anything is done. */
+	int fd = memfd(0);
+
+#ifdef ABI_NATIVE
+	SKIP("a pointer outside of the window is the program's own");
+#endif
+
+	EXPECT_FAILS(x_pwrite(fd, ubuf(((addr_t)1 << 47) - 5), 10, 3 * PAGE), EFAULT);
+	EXPECT_EQ(size_of(fd), 0);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
 TEST(eof, read_into_a_mapping_beyond_the_end_fails_EFAULT)
 {
 	/* 57. */

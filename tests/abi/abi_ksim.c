@@ -91,7 +91,7 @@ pid_t x_clone(int (*fn)(void *), int flags, void *arg, pid_t *parent_tid, pid_t 
 {
 	char unused;
 
-	return ksim_clone(fn, &unused, flags, arg, parent_tid, NULL, child_tid);
+	return ksim_clone(fn, &unused, flags, arg, parent_tid, (void *)NULL, child_tid);
 }
 
 void x_exit_thread(int code)

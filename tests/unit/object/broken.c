@@ -123,8 +123,9 @@ TEST(object_check, broken_page_is_named)
 	EXPECT_FINDS_WHILE(frame->mappers, 1,
 	                   "object I1: the slot has one reference, each entry of a page table another", object_check,
 	                   ctx, b.object);
+	*(char *)frame_ptr(b.f.env.phys, (pfn_t){ b.leaf->pfn[3] }) = 1;
 	EXPECT_FINDS_WHILE(b.object->size, PAGE_BYTES,
-	                   "shmem I3: beyond the size are unwritten pages only: page 0x3, size 4096", object_check, ctx,
+	                   "shmem I3: beyond the size are pages of zeros only: page 0x3, size 4096", object_check, ctx,
 	                   b.object);
 	bed_close(&b);
 }

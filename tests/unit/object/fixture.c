@@ -42,6 +42,7 @@ void fixture_open(struct fixture *f, uint64_t ram_bytes)
 	owners_init(&f->env.owners);
 	owner_init(&f->env.owners, &f->env.self, 0, "machine");
 	f->env.poison = true;
+	profile_init(&f->env.profile, 0);
 	ctx_init(&f->ctx, &f->env, "test");
 	f->ctx.user = &user_ops;
 	f->user = malloc(USER_BYTES);
