@@ -27,7 +27,10 @@
 
 #include <errno.h>
 
-enum { VMAS_MAX = 4 /* the new one, and a half each of the destination's, of the tail's and of the source's */ };
+enum {
+	VMAS_MAX =
+		6 /* the new one, a half each of the destination's, of the tail's and of the source's; two for guards */
+};
 
 struct remap {
 	struct mm *mm;
@@ -200,6 +203,23 @@ static struct vma *add_fresh(struct ctx *ctx, struct remap *r)
 	return fresh;
 }
 
+/* Guards stand at pages: there are none at those that were left empty, or are new. [start, end) lies in the VMA. */
+static void unguard(struct ctx *ctx, struct remap *r, struct vma *vma, ksim_addr start, ksim_addr end)
+{
+	struct vma *low = vma;
+
+	if (!(vma->flags & VMA_GUARD) || start == end)
+		return;
+	if (vma->start < start) {
+		vma = vma_chain_take(&r->spares);
+		vma_split(ctx, low, start, vma);
+	}
+	if (end < vma->end)
+		vma_split(ctx, vma, end, vma_chain_take(&r->spares));
+	vma_set_flags(vma, vma->flags & ~(uint32_t)VMA_GUARD);
+	vma_merge(ctx, vma);
+}
+
 /* Join what was left with its neighbours, of which the new VMA may be one. @return what is at the destination then */
 static struct vma *merge_both(struct ctx *ctx, struct remap *r)
 {
@@ -218,13 +238,16 @@ static void move(struct ctx *ctx, struct remap *r)
 		pt_for_each_leaf(ctx, &r->mm->pt, from, end, carry_leaf, &carry);
 		if (r->what.keep) {
 			vma_set_flags(r->vma, r->vma->flags & ~(uint32_t)(VMA_LOCKED | VMA_LOCK_ON_FAULT));
+			unguard(ctx, r, r->vma, from, end);
+			r->vma = ranges_find(&r->mm->vmas, from);
 			fresh = merge_both(ctx, r);
 		} else {
 			cut(ctx, r, from, end);
 			mm_free_nodes(ctx, r->mm, from, MAX(end, r->tail_end));
 		}
 	}
-	vma_merge(ctx, fresh);
+	unguard(ctx, r, fresh, r->to + r->what.old_length, r->to + r->what.length);
+	vma_merge(ctx, ranges_find(&r->mm->vmas, r->to));
 	mm_filled(ctx, r->mm, r->to, r->to + r->what.length);
 }
 
@@ -340,8 +363,12 @@ static int expand(struct ctx *ctx, struct remap *r)
 	    mm_is_free(r->mm, vma->end, end)) {
 		if (overcommits(r, end - vma->end))
 			return -ENOMEM;
+		err = vma->flags & VMA_GUARD ? make_spares(ctx, r) : 0;
+		if (err < 0)
+			return err;
 		vma_resize(ctx, vma, vma->start, end);
-		vma_merge(ctx, vma);
+		unguard(ctx, r, vma, what->addr + what->old_length, end);
+		vma_merge(ctx, ranges_find(&r->mm->vmas, what->addr));
 		return 0;
 	}
 	if (!what->may_move)
