@@ -112,8 +112,6 @@ static void check_vma(struct ctx *ctx, struct check_report *report, const struct
 	CHECK_THAT(report, (vma->prot & ~vma->max_prot) == 0, "prot lies within max_prot", "%#x, %#x", vma->prot,
 	           vma->max_prot);
 	CHECK_THAT(report, !vma->shared || object != NULL, "a shared VMA has an object", "at %#lx", vma->start);
-	CHECK_THAT(report, object != NULL || vma->pgidx == vma->start >> PAGE_SHIFT,
-	           "without an object the page index is that of the address", "%#lx at %#lx", vma->pgidx, vma->start);
 	if (object == NULL)
 		return;
 	mutex_lock(ctx, &object->lock);

@@ -170,6 +170,7 @@ static int fault_anon(struct ctx *ctx, struct attempt *a, enum access access)
 	}
 	a->kind = EVENT_FAULT_ANON;
 	a->wanted = "a private page";
+	vma_anon_prepare(a->vma);
 	if (frame_alloc(ctx, FRAME_ANON, FRAME_ZERO, &pfn) < 0)
 		return -ENOMEM;
 	a->pfn = pfn;
@@ -196,6 +197,7 @@ static int fault_object(struct ctx *ctx, struct attempt *a, enum access access)
 	a->wanted = "a private copy of a file's page";
 	a->kind = EVENT_FAULT_COPY;
 	a->copied = page;
+	vma_anon_prepare(a->vma);
 	err = frame_alloc(ctx, FRAME_ANON, 0, &copy);
 	if (err == 0)
 		frame_copy(a->mm->pt.phys, copy, page);
@@ -216,6 +218,7 @@ static int fault_present(struct ctx *ctx, struct attempt *a, unsigned need)
 	if (err != COPY)
 		return err;
 	a->wanted = "a private copy of a page";
+	vma_anon_prepare(a->vma);
 	a->copied = pte_pfn(a->was);
 	zero = a->copied.n == ctx->env->zero_pfn;
 	a->kind = zero ? EVENT_FAULT_ANON : EVENT_FAULT_COPY;

@@ -45,7 +45,7 @@ static int heap_extend(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_add
 	vma->pgidx = start >> PAGE_SHIFT;
 	vma->prot = PROT_R | PROT_W;
 	vma->max_prot = PROT_R | PROT_W | PROT_X;
-	vma->flags = mm->lock_future;
+	vma->flags = mm->lock_future | VMA_ACCOUNT;
 	vma_link(ctx, vma);
 	vma_merge(ctx, vma);
 	vma_unreserve(ctx, mm);

@@ -78,12 +78,13 @@ static int fault_object(struct ctx *ctx, const struct vma *vma, ksim_addr addr, 
 	return install(ctx, vma, huge_down(addr), head, false, seq);
 }
 
-static int fault_anon(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct huge_fault *done)
+static int fault_anon(struct ctx *ctx, struct vma *vma, ksim_addr addr, struct huge_fault *done)
 {
 	pfn_t head;
 
 	if (!is_advised(vma) || frame_alloc_block(ctx, FRAME_ANON, HUGE_ORDER, FRAME_ZERO, &head) < 0)
 		return HUGE_NOT;
+	vma_anon_prepare(vma);
 	done->kind = EVENT_FAULT_ANON;
 	done->pfn.n = head.n + ((addr - huge_down(addr)) >> PAGE_SHIFT);
 	return install(ctx, vma, huge_down(addr), head, true, 0);
@@ -116,7 +117,7 @@ static int fault_present(struct ctx *ctx, const struct vma *vma, ksim_addr addr,
 	return changed ? HUGE_RETRY : 0;
 }
 
-int mm_huge_fault(struct ctx *ctx, const struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
+int mm_huge_fault(struct ctx *ctx, struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
                   struct huge_fault *done)
 {
 	struct pgtable *pt = &vma->mm->pt;

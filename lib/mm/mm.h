@@ -33,6 +33,7 @@ enum vma_flag {
 	VMA_DONTDUMP = 1 << 10,     /* MADV_DONTDUMP */
 	VMA_MERGEABLE = 1 << 11,    /* MADV_MERGEABLE */
 	VMA_GUARD = 1 << 12,        /* MADV_GUARD_INSTALL: nothing may be touched, whatever prot says */
+	VMA_ACCOUNT = 1 << 13,      /* private memory that may be written, or could be once: it is accounted for */
 };
 
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 }; /* as PROT_READ, PROT_WRITE, PROT_EXEC */
@@ -48,12 +49,14 @@ struct vma {
 	struct mm *mm;           /* c  owner */
 	ksim_addr start;         /* m+o  page aligned; written under map lock and object lock */
 	ksim_addr end;           /* m+o  exclusive */
-	uint64_t pgidx;          /* m+o  page index of start; start / 4096 where there is no object */
+	uint64_t pgidx;          /* m+o  page index of start; without object of where its pages were made: anon.c */
 	uint8_t prot;            /* m  what is allowed now */
 	uint8_t max_prot;        /* c  what mprotect may ever allow */
 	bool shared;             /* c  MAP_SHARED */
 	bool noreserve;          /* c  MAP_NORESERVE */
+	bool anon_of_parent;     /* m  anon.c */
 	uint32_t flags;          /* m  enum vma_flag */
+	uint64_t anon;           /* set once under either kind of map lock: anon.c; 0: no private page yet */
 	struct object *object;   /* c  our reference; NULL = private anonymous */
 	struct backing *backing; /* c  our reference to the open file; NULL = anonymous */
 	struct origin origin;    /* c  the call that made it */
@@ -80,6 +83,7 @@ struct mm {
 	uint64_t data_pages;        /* m  of private VMAs that may be written, and are no stacks */
 	uint64_t stack_pages;       /* m  of VMAs with VMA_GROWSDOWN */
 	uint64_t locked;            /* m  pages of VMAs with VMA_LOCKED */
+	uint64_t anon_numbers;      /* the last one that was given out: anon.c */
 	uint32_t lock_future;       /* m  mlockall(MCL_FUTURE): VMA_LOCKED... of whatever is mapped from now on */
 	struct pgtable pt;          /* nodes: pgtable.h; entries: the leaf locks */
 	struct mutex notifier_lock; /* RANK_TLB_LIST */

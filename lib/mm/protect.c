@@ -5,6 +5,9 @@
  * It is partial where Linux is: what lies before a hole, before a range that may not have the protection, or before one
  * that would make too many VMAs, is changed. What it may need (two VMAs and the tree nodes for them) is allocated first.
  *
+ * Locked memory that becomes the mapping's own to write is copied at once, for it may not fault later; that is done
+ * when the rest is, without the lock, and tells nobody if it fails.
+ *
  * I1  when it fails for want of memory of the kernel's own, nothing has changed
  * I2  an entry never allows more than its VMA: what is reduced is invalidated before the call returns
  *
@@ -59,11 +62,21 @@ static int protect_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot
 
 static const struct pt_visitor protector = { .leaf = protect_leaf, .huge = protect_huge };
 
+/* What the VMA's flags are with that protection. */
+static uint32_t flags_with(const struct vma *vma, uint8_t prot)
+{
+	if (prot & PROT_W)
+		return vma->prot & PROT_W ? vma->flags
+		                          : vma->flags | account_flag(prot, vma->shared, vma->noreserve, vma->flags);
+	return vma->object == NULL && vma->anon == 0 ? vma->flags & ~(uint32_t)VMA_ACCOUNT : vma->flags;
+}
+
 /* Change one VMA, which lies wholly in the range. */
 static void protect_vma(struct ctx *ctx, struct vma *vma, uint8_t prot)
 {
 	struct protect protect = { .vma = vma };
 
+	vma_set_flags(vma, flags_with(vma, prot));
 	vma_set_prot(vma, prot);
 	pt_visit(ctx, &vma->mm->pt, vma->start, vma->end, &protector, &protect);
 	if (protect.reduced)
@@ -83,7 +96,7 @@ static unsigned cuts(const struct mm *mm, ksim_addr addr, ksim_addr end)
 /* Make the VMA's part within [addr, end) a VMA of its own. 0 or -ENOMEM, if there would be too many. */
 static int isolate(struct ctx *ctx, struct vma **vma, ksim_addr addr, ksim_addr end, uint8_t prot, struct vma **spare)
 {
-	unsigned more = vma_more(*vma, addr, end, prot, (*vma)->flags);
+	unsigned more = vma_more(*vma, addr, end, prot, flags_with(*vma, prot));
 	struct vma *low = *vma;
 
 	if (more > 0 && low->mm->vmas.count + more > mm_vmas_max(low->mm))
@@ -108,12 +121,34 @@ static bool is_affordable(const struct ctx *ctx, const struct vma *vma, uint8_t 
 		return true;
 	if (!mm_may_expand(ctx, mm, is, (int64_t)pages) && mm_may_expand(ctx, mm, was, (int64_t)pages))
 		return false;
-	return vma->prot & PROT_W || !mm_overcommits(mm, prot, vma->shared, vma->noreserve, pages);
+	return vma->prot & PROT_W || vma->flags & VMA_ACCOUNT ||
+	       !mm_overcommits(mm, prot, vma->shared, vma->noreserve, pages);
+}
+
+/* Ranges of locked memory that was only read until now; those beyond the last one that fits become one with it. */
+struct to_copy {
+	unsigned n;
+	struct {
+		ksim_addr start, end;
+	} range[8];
+};
+
+static void add_to_copy(struct to_copy *c, const struct vma *vma, ksim_addr start, ksim_addr end, uint8_t prot)
+{
+	const bool locked = (vma->flags & (VMA_LOCKED | VMA_LOCK_ON_FAULT)) == VMA_LOCKED;
+
+	if (!locked || vma->shared || vma->prot & PROT_W || !(prot & PROT_W))
+		return;
+	if (c->n > 0 && (c->range[c->n - 1].end == start || c->n == ARRAY_SIZE(c->range)))
+		c->n--;
+	else
+		c->range[c->n].start = start;
+	c->range[c->n++].end = end;
 }
 
 /* From addr to the end of the VMA there, or to `end`. @return how far it went, through *addr */
 static int protect_next(struct ctx *ctx, struct mm *mm, ksim_addr *addr, ksim_addr end, uint8_t prot,
-                        struct vma **spare)
+                        struct vma **spare, struct to_copy *copy)
 {
 	struct vma *vma = ranges_find(&mm->vmas, *addr);
 	ksim_addr stop;
@@ -130,6 +165,7 @@ static int protect_next(struct ctx *ctx, struct mm *mm, ksim_addr *addr, ksim_ad
 		err = isolate(ctx, &vma, *addr, end, prot, spare);
 		if (err < 0)
 			return err;
+		add_to_copy(copy, vma, *addr, stop, prot);
 		protect_vma(ctx, vma, prot);
 		vma_merge(ctx, vma);
 	}
@@ -137,7 +173,8 @@ static int protect_next(struct ctx *ctx, struct mm *mm, ksim_addr *addr, ksim_ad
 	return 0;
 }
 
-static int protect_range(struct ctx *ctx, struct mm *mm, ksim_addr addr, ksim_addr end, uint8_t prot)
+static int protect_range(struct ctx *ctx, struct mm *mm, ksim_addr addr, ksim_addr end, uint8_t prot,
+                         struct to_copy *copy)
 {
 	unsigned n = cuts(mm, addr, end);
 	struct vma *spare = NULL;
@@ -155,7 +192,7 @@ static int protect_range(struct ctx *ctx, struct mm *mm, ksim_addr addr, ksim_ad
 		goto out;
 	err = 0;
 	while (err == 0 && addr < end)
-		err = protect_next(ctx, mm, &addr, end, prot, &spare);
+		err = protect_next(ctx, mm, &addr, end, prot, &spare, copy);
 	vma_unreserve(ctx, mm);
 	mm_check_slow(ctx, mm);
 out:
@@ -179,6 +216,7 @@ static int whole_stack(const struct mm *mm, ksim_addr *addr, ksim_addr end, unsi
 
 int mm_protect(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, unsigned prot)
 {
+	struct to_copy copy = { .n = 0 };
 	ksim_addr end = addr + length;
 	int err = 0;
 
@@ -188,7 +226,10 @@ int mm_protect(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, 
 	if (unlikely(prot & (PROT_FROM_STACK_START | PROT_TO_STACK_END)))
 		err = whole_stack(mm, &addr, end, prot);
 	if (err == 0)
-		err = protect_range(ctx, mm, addr, end, (uint8_t)prot);
+		err = protect_range(ctx, mm, addr, end, (uint8_t)prot, &copy);
 	rwlock_write_unlock(ctx, &mm->map);
+	for (unsigned i = 0; i < copy.n; i++)
+		mm_populate_range(ctx, mm, copy.range[i].start, copy.range[i].end - copy.range[i].start,
+		                  POPULATE_GOES_ON);
 	return err;
 }

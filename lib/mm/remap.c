@@ -198,7 +198,7 @@ static struct vma *add_fresh(struct ctx *ctx, struct remap *r)
 	fresh->origin.epoch = r->vma->origin.epoch;
 	fresh->start = r->to;
 	fresh->end = r->to + r->what.length;
-	fresh->pgidx = fresh->object != NULL ? pgidx : fresh->start >> PAGE_SHIFT;
+	fresh->pgidx = fresh->object != NULL || fresh->anon != 0 ? pgidx : fresh->start >> PAGE_SHIFT;
 	vma_link(ctx, fresh);
 	return fresh;
 }

@@ -163,6 +163,8 @@ void vma_copy_content(struct vma *fresh, const struct vma *vma)
 	fresh->shared = vma->shared;
 	fresh->noreserve = vma->noreserve;
 	fresh->flags = vma->flags;
+	fresh->anon = vma->anon;
+	fresh->anon_of_parent = vma->anon_of_parent;
 	fresh->object = vma->object;
 	fresh->backing = vma->backing;
 	if (fresh->object != NULL)
@@ -197,13 +199,18 @@ void vma_split(struct ctx *ctx, struct vma *vma, ksim_addr at, struct vma *fresh
 	mutex_unlock(ctx, &vma->object->lock);
 }
 
+bool vma_continues(const struct vma *low, const struct vma *high)
+{
+	return low != NULL && high != NULL && low->end == high->start && low->max_prot == high->max_prot &&
+	       low->shared == high->shared && low->noreserve == high->noreserve && low->flags == high->flags &&
+	       low->object == high->object && low->backing == high->backing &&
+	       low->pgidx + vma_pages(low) == high->pgidx;
+}
+
 bool vma_can_merge(const struct vma *low, const struct vma *high)
 {
-	return low != NULL && high != NULL && low->end == high->start && low->prot == high->prot &&
-	       low->max_prot == high->max_prot && low->shared == high->shared && low->noreserve == high->noreserve &&
-	       low->flags == high->flags && low->object == high->object && low->backing == high->backing &&
-	       low->pgidx + vma_pages(low) == high->pgidx && low->origin.epoch == high->origin.epoch &&
-	       low->origin.owner == high->origin.owner;
+	return vma_continues(low, high) && low->prot == high->prot && vma_anon_agrees(low, high) &&
+	       low->origin.epoch == high->origin.epoch && low->origin.owner == high->origin.owner;
 }
 
 /* Join two neighbours into the lower one and release the other. */
@@ -212,6 +219,7 @@ static struct vma *join(struct ctx *ctx, struct vma *low, struct vma *high)
 	struct mm *mm = low->mm;
 	ksim_addr end = high->end;
 
+	vma_anon_join(low, high);
 	ranges_remove(&mm->vmas, high->start);
 	ranges_resize(&mm->vmas, low->start, low->start, end);
 	if (low->object == NULL) {
@@ -233,10 +241,11 @@ struct vma *vma_merge(struct ctx *ctx, struct vma *vma)
 	struct vma *low = ranges_below(&vma->mm->vmas, vma->start);
 	struct vma *high = ranges_find(&vma->mm->vmas, vma->end);
 
-	if (vma_can_merge(vma, high))
-		vma = join(ctx, vma, high);
+	/* Below first: where both could be joined with it, and not with each other, it is that one. */
 	if (vma_can_merge(low, vma))
 		vma = join(ctx, low, vma);
+	if (vma_can_merge(vma, high))
+		vma = join(ctx, vma, high);
 	return vma;
 }
 

@@ -87,6 +87,8 @@ unsigned vma_more(struct vma *vma, ksim_addr start, ksim_addr end, uint8_t prot,
  * @return 0; -ENOMEM and nothing is changed: no memory, or there would be too many VMAs
  */
 int vma_change_flags(struct ctx *ctx, struct vma **vma, ksim_addr start, ksim_addr end, uint32_t flags);
+/** Whether high begins where low ends, in pages too, and they differ in nothing but protection and private pages. */
+bool vma_continues(const struct vma *low, const struct vma *high);
 /** Drop what an unlinked VMA holds, and free it. No leaf or object lock is held. */
 void vma_release(struct ctx *ctx, struct vma *vma);
 
@@ -95,6 +97,22 @@ void vma_describe(const struct vma *vma, struct mm_region *out);
 
 /** What a page-table entry of the VMA may allow; write only where a private page is the mapping's own. */
 unsigned vma_pte_flags(const struct vma *vma, bool own_page);
+
+/* ---- private pages: anon.c ---- */
+
+void vma_anon_number(struct vma *vma);
+/** A private page will be made in the VMA. Either kind of map lock. */
+static inline void vma_anon_prepare(struct vma *vma)
+{
+	if (unlikely(__atomic_load_n(&vma->anon, __ATOMIC_RELAXED) == 0))
+		vma_anon_number(vma);
+}
+/** The VMA, in no tree yet, is a child's copy of its parent's. */
+void vma_anon_fork(struct vma *child);
+/** Whether neighbours may become one, as far as private pages go. */
+bool vma_anon_agrees(const struct vma *low, const struct vma *high);
+/** They become one. */
+void vma_anon_join(struct vma *vma, const struct vma *other);
 
 /* ---- pages of 2 MiB: huge.c ---- */
 
@@ -113,7 +131,7 @@ static inline bool vma_huge_fits(const struct vma *vma, ksim_addr addr)
 	ksim_addr start = huge_down(addr);
 
 	return start >= vma->start && start + PT_LEAF_SPAN <= vma->end && start + PT_LEAF_SPAN > start &&
-	       !(vma->flags & VMA_NOHUGE) && vma_pgidx(vma, start) % HUGE_FRAMES == 0 &&
+	       !(vma->flags & VMA_NOHUGE) && (vma->object == NULL || vma_pgidx(vma, start) % HUGE_FRAMES == 0) &&
 	       (__atomic_load_n(&vma->mm->env->sysctl.transparent_huge, __ATOMIC_RELAXED) != 0 ||
 	        (vma->flags & VMA_HUGETLB));
 }
@@ -135,7 +153,7 @@ struct huge_fault {
  * one, or can be. Map lock shared. @param seq  of the object, from before its size was read
  * @return 0, HUGE_RETRY, HUGE_NOT
  */
-int mm_huge_fault(struct ctx *ctx, const struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
+int mm_huge_fault(struct ctx *ctx, struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
                   struct huge_fault *done);
 /**
  * Set a huge entry for the 2 MiB from addr on, where vma_huge_fits, if the object has a block there and no node is in the
@@ -151,6 +169,12 @@ void mm_huge_cut(struct ctx *ctx, struct mm *mm, ksim_addr at);
 bool mm_huge_merge(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end);
 
 /* ---- room.c: what there is room for, and where ---- */
+
+/** Whether private memory is accounted for: Linux's VM_ACCOUNT. */
+static inline uint32_t account_flag(unsigned prot, bool shared, bool noreserve, uint32_t flags)
+{
+	return (prot & PROT_W) && !shared && !noreserve && !(flags & VMA_HUGETLB) ? VMA_ACCOUNT : 0;
+}
 
 /** What stays free below a stack. */
 #define STACK_GUARD (256 * PAGE_BYTES)

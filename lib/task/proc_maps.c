@@ -125,7 +125,6 @@ static bool huge_eligible(const struct ctx *ctx, const struct mm_region *r)
 /* In the order of the bits that Linux has for them. */
 static void add_flags(struct ctx *ctx, struct text *text, const struct mm_region *r)
 {
-	const bool accounted = !r->shared && !r->noreserve && r->prot & PROT_W && !(r->flags & VMA_HUGETLB);
 	const struct {
 		bool set;
 		char name[4];
@@ -145,7 +144,7 @@ static void add_flags(struct ctx *ctx, struct text *text, const struct mm_region
 		{ r->flags & VMA_DONTFORK, "dc " },
 		{ r->flags & VMA_HUGETLB, "de " },
 		{ r->flags & VMA_LOCK_ON_FAULT, "lf " },
-		{ accounted, "ac " },
+		{ r->flags & VMA_ACCOUNT, "ac " },
 		{ r->noreserve, "nr " },
 		{ r->flags & VMA_HUGETLB, "ht " },
 		{ r->flags & VMA_WIPEONFORK, "wf " },

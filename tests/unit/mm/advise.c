@@ -34,7 +34,7 @@ static uint32_t flags_at(struct bed *b, struct mm *mm, unsigned n)
 	struct mm_region region;
 
 	SETUP(mm_region(&b->ctx, mm, page(n), &region));
-	return region.flags;
+	return region.flags & ~(uint32_t)VMA_ACCOUNT;
 }
 
 static void flags_body(struct bed *b)

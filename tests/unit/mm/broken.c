@@ -72,8 +72,6 @@ static void vma_body(struct bed *b)
 	                   s.mm);
 	EXPECT_FINDS_WHILE(vma->max_prot, PROT_R, "prot lies within max_prot: 0x3, 0x1", mm_check, ctx, s.mm);
 	EXPECT_FINDS_WHILE(vma->shared, true, "a shared VMA has an object: at 0x3fffd000", mm_check, ctx, s.mm);
-	EXPECT_FINDS_WHILE(vma->pgidx, 7, "without an object the page index is that of the address: 0x7", mm_check, ctx,
-	                   s.mm);
 	scene_close(&s, b);
 }
 
