@@ -84,6 +84,10 @@ KSIM_EXPORT void ksim_census(const struct ksim_machine *m, const struct ksim_pro
  *	    for page tables         4
  *	  objects                   1
  *
+ * Then come the groups of ksim_limit_memory(), each in a line: all of the machine, or the one that the process is in.
+ *
+ *	  memory group 1            7 of 256 frames, peak 12, refused 3
+ *
  * @return 0, or -1 with errno EIO: stream
  */
 KSIM_EXPORT int ksim_dump_census(const struct ksim_machine *m, const struct ksim_process *owner, FILE *stream);

@@ -65,6 +65,50 @@ KSIM_EXPORT struct ksim_process *ksim_process_clone(struct ksim_process *parent,
  */
 KSIM_EXPORT int ksim_process_end(struct ksim_process *p, int code);
 
+/**
+ * Limit the memory that processes may have together, as a memory cgroup does: put them into a new group, into which their
+ * children will be born. A process is in one group or in none: put into another it leaves the one before.
+ *
+ * What is charged is RAM, by whole pages: private pages, pages of files and of shared memory, page tables. A page is charged to
+ * the group of the process that makes it come to be, by a call or by being the first to touch it, for as long as it
+ * exists: to whomever its file is passed, and whoever frees it; it stays when that process ends or joins another group. A group
+ * begins with nothing charged to it.
+ *
+ * What there is no room for under the limit fails as it does when RAM is used up: a call with ENOMEM, having changed nothing,
+ * as ftruncate() under KSIM_COMMIT_ON_TRUNCATE (or EFAULT, where it cannot touch its buffer); at a touch, the process that
+ * touches is killed by SIGKILL, and ksim_end.text says that its group's limit is reached. What a process frees, or leaves at
+ * its end, the others of the group can have at once. Where a page of 2 MiB does not fit, small ones come instead.
+ *
+ * @param processes  of one machine; one may be named twice
+ * @param n          how many, > 0
+ * @param bytes      the limit; rounded down to a page; 0 = not a single page more; UINT64_MAX = none, the pages are counted only
+ * @return 0, or -1 with errno, and no process has been moved:
+ *   EINVAL  n is 0; they are of different machines
+ *   ESRCH   one of them has ended
+ *   ENOMEM  the host has no memory
+ *   ENOSPC  65535 groups have been made on the machine
+ * Threads: any; members may run meanwhile.
+ * Linux: Documentation/admin-guide/cgroup-v2.rst, memory.max. Deviations: the OOM killer chooses among all processes of the
+ * group and runs for most calls, too, where here they fail; kernel objects (descriptors, mappings, what is queued on
+ * sockets) are not charged; a page that process_vm_writev() makes is charged to who calls. No groups in groups.
+ */
+KSIM_EXPORT int ksim_limit_memory(struct ksim_process *const processes[], size_t n, uint64_t bytes);
+
+/** How a group that ksim_limit_memory() has made stands; bytes, multiples of a page. */
+struct ksim_memory {
+	uint64_t limit;   /**< UINT64_MAX: none */
+	uint64_t used;    /**< memory.current */
+	uint64_t peak;    /**< memory.peak: the most that was used at once */
+	uint64_t refused; /**< times that the limit refused memory */
+};
+
+/**
+ * Look at the group that a process is in, or was in when it ended.
+ * @return 0, or -1 with errno ENOENT: it is in none
+ * Threads: any. While members run it is a snapshot; used never is above the limit.
+ */
+KSIM_EXPORT int ksim_memory_used(const struct ksim_process *p, struct ksim_memory *out);
+
 KSIM_EXPORT pid_t ksim_process_pid(const struct ksim_process *p);
 KSIM_EXPORT const char *ksim_process_name(const struct ksim_process *p);
 KSIM_EXPORT struct ksim_machine *ksim_process_machine(const struct ksim_process *p);

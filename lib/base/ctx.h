@@ -92,6 +92,7 @@ struct ctx {
 	const char *call;            /* name of the call under way; a string constant */
 	uint32_t *roused[4]; /* sleepers to be woken as soon as the locks for it are released: see host/wait.c */
 	unsigned nroused;
+	uint32_t refused; /* the memory group whose limit has refused a frame since this was set to 0; 0: none */
 	uint64_t raised;  /* signals for the caller that its call has raised; bit n - 1 is signal n */
 	uint32_t held;    /* lock ranks held, a bit each */
 	bool interrupted; /* a sleep of the call's has been ended by a signal, or by the end of the caller */

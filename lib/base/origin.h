@@ -39,6 +39,7 @@ struct owner {
 	LIST_ENTRY(owner) link;        /* l  of struct owners */
 	LIST_ENTRY(owner) hash;        /* l  of its bucket */
 	uint32_t id;                   /* c  pid; 0 is the machine. Never given again in the machine's life */
+	uint32_t memory_group;         /* a  whose limit its frames count to, see phys/group.h; 0: none */
 	char name[32];                 /* c */
 	long count[CENSUS_KIND_COUNT]; /* a */
 	uint64_t messages;             /* a  sent so far, which numbers them */
@@ -58,6 +59,17 @@ void owners_fini(struct owners *owners);
 void owner_init(struct owners *owners, struct owner *owner, uint32_t id, const char *name);
 /** Take an account off the list; its counts must be zero, or are added to heir's. */
 void owner_fini(struct owners *owners, struct owner *owner, struct owner *heir);
+/** The group whose limit new frames on the account count to; 0: none. */
+static inline uint32_t owner_group(const struct owner *owner)
+{
+	return __atomic_load_n(&owner->memory_group, __ATOMIC_ACQUIRE);
+}
+
+static inline void owner_set_group(struct owner *owner, uint32_t group)
+{
+	__atomic_store_n(&owner->memory_group, group, __ATOMIC_RELEASE);
+}
+
 /** The machine's total of a kind. */
 long owners_total(struct owners *owners, enum census_kind kind);
 

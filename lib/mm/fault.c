@@ -6,7 +6,7 @@
  *   the VMA forbids it ................ SIGSEGV SEGV_ACCERR
  *   the VMA is a guard ................ SIGSEGV SEGV_MAPERR
  *   the page lies past the file's end . SIGBUS  BUS_ADRERR
- *   no memory for a promised page ..... SIGKILL, as Linux's OOM killer would
+ *   no memory for a promised page ..... SIGKILL, as Linux's OOM killer would, also for the limit of a memory group
  *   entry absent, shared .............. the object's frame
  *   entry absent, private file ........ read: the object's frame, read-only; write: a copy of it
  *   entry absent, private anonymous ... read: the frame of zeros, read-only; write: a fresh frame
@@ -30,6 +30,7 @@
 #include "mm/vma.h"
 
 #include "base/event.h"
+#include "phys/group.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -279,11 +280,24 @@ static void tell_fault(struct ctx *ctx, const struct attempt *a, int err, ksim_a
 	      .copied = copied ? a->copied.n : 0);
 }
 
+/* There is no memory for the page: of the machine's, or by the limit of a group. */
+static void fault_is_kill(struct ctx *ctx, const struct attempt *a, ksim_addr addr, struct fault *fault)
+{
+	struct group_look group;
+
+	*fault = (struct fault){ .signo = SIGKILL, .addr = addr, .why = a->wanted };
+	if (group_look(ctx->env->phys, ctx->refused, &group)) {
+		fault->limited = true;
+		fault->limit = group.limit << PAGE_SHIFT;
+	}
+}
+
 int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access, struct fault *fault)
 {
 	struct attempt attempt = { .mm = mm };
 	int err;
 
+	ctx->refused = GROUP_NONE;
 	do {
 		map_read_lock(ctx, mm);
 		err = addr < PT_SPAN ? fault_once(ctx, &attempt, addr, access, fault)
@@ -294,6 +308,6 @@ int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access,
 	} while (err == RETRY);
 	tell_fault(ctx, &attempt, err, addr, access, fault);
 	if (err == -ENOMEM)
-		*fault = (struct fault){ .signo = SIGKILL, .addr = addr, .why = attempt.wanted };
+		fault_is_kill(ctx, &attempt, addr, fault);
 	return err;
 }

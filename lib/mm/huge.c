@@ -36,26 +36,35 @@ static bool is_advised(const struct vma *vma)
 	return vma->flags & VMA_HUGE;
 }
 
-/* Set the entry that is absent. own: a block of private memory, which is given back if that fails. */
-static int install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, pfn_t head, bool own, uint64_t seq)
+/* What an entry needs of the page table: had before a block is made, without which it would be made for nothing. */
+struct place {
+	struct pt_slot slot;
+	pfn_t node; /* for the day it is split */
+};
+
+static bool place_get(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct place *place)
 {
 	struct pgtable *pt = &vma->mm->pt;
-	struct pt_slot slot;
-	pfn_t node = PFN_NONE;
+
+	return pt_ensure_second(ctx, pt, addr, &place->slot) == 0 && pt_node_alloc(ctx, &place->node) == 0;
+}
+
+/* Set the entry that is absent. own: a block of private memory, which is given back if that fails. Ends the place. */
+static int install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct place *place, pfn_t head, bool own,
+                   uint64_t seq)
+{
+	struct pgtable *pt = &vma->mm->pt;
 	int err = HUGE_RETRY;
 
-	if (pt_ensure_second(ctx, pt, addr, &slot) < 0 || pt_node_alloc(ctx, &node) < 0) {
-		err = HUGE_NOT;
-	} else {
-		pt_lock(ctx, &slot);
-		if (vma_object_is_at(vma, seq) &&
-		    pt_set_huge(pt, &slot, addr, pte_make_huge(pt->format, head, vma_pte_flags(vma, own)), &node)) {
-			frame_block_map(pt->phys, head);
-			err = 0;
-		}
-		pt_unlock(ctx, &slot);
+	pt_lock(ctx, &place->slot);
+	if (vma_object_is_at(vma, seq) &&
+	    pt_set_huge(pt, &place->slot, addr, pte_make_huge(pt->format, head, vma_pte_flags(vma, own)),
+	                &place->node)) {
+		frame_block_map(pt->phys, head);
+		err = 0;
 	}
-	pt_node_free(ctx, node);
+	pt_unlock(ctx, &place->slot);
+	pt_node_free(ctx, place->node);
 	if (err != 0 && own)
 		frame_put_block(ctx, head);
 	return err;
@@ -64,30 +73,43 @@ static int install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, pfn_t
 static int fault_object(struct ctx *ctx, const struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
                         struct huge_fault *done)
 {
+	uint64_t pgidx = vma_pgidx(vma, huge_down(addr));
+	struct place place;
 	pfn_t head;
 
 	if (!vma->shared && access == ACCESS_WRITE)
 		return HUGE_NOT;
-	head = object_block(ctx, vma->object, vma_pgidx(vma, huge_down(addr)), is_advised(vma));
-	if (head.n == 0)
+	head = object_block(ctx, vma->object, pgidx, false);
+	if ((head.n == 0 && !is_advised(vma)) || !place_get(ctx, vma, huge_down(addr), &place))
 		return HUGE_NOT;
+	if (head.n == 0)
+		head = object_block(ctx, vma->object, pgidx, true);
+	if (head.n == 0) {
+		pt_node_free(ctx, place.node);
+		return HUGE_NOT;
+	}
 	if (vma->shared && access == ACCESS_WRITE)
 		frame_set_dirty(frame_of(vma->mm->pt.phys, head));
 	done->kind = EVENT_FAULT_FILE;
 	done->pfn.n = head.n + ((addr - huge_down(addr)) >> PAGE_SHIFT);
-	return install(ctx, vma, huge_down(addr), head, false, seq);
+	return install(ctx, vma, huge_down(addr), &place, head, false, seq);
 }
 
 static int fault_anon(struct ctx *ctx, struct vma *vma, ksim_addr addr, struct huge_fault *done)
 {
+	struct place place;
 	pfn_t head;
 
-	if (!is_advised(vma) || frame_alloc_block(ctx, FRAME_ANON, HUGE_ORDER, FRAME_ZERO, &head) < 0)
+	if (!is_advised(vma) || !place_get(ctx, vma, huge_down(addr), &place))
 		return HUGE_NOT;
+	if (frame_alloc_block(ctx, FRAME_ANON, HUGE_ORDER, FRAME_ZERO, &head) < 0) {
+		pt_node_free(ctx, place.node);
+		return HUGE_NOT;
+	}
 	vma_anon_prepare(vma);
 	done->kind = EVENT_FAULT_ANON;
 	done->pfn.n = head.n + ((addr - huge_down(addr)) >> PAGE_SHIFT);
-	return install(ctx, vma, huge_down(addr), head, true, 0);
+	return install(ctx, vma, huge_down(addr), &place, head, true, 0);
 }
 
 /* An entry is there. */
@@ -139,6 +161,7 @@ bool mm_huge_populate(struct ctx *ctx, const struct vma *vma, ksim_addr addr)
 	uint64_t seq = object_seq(vma->object);
 	struct pgtable *pt = &vma->mm->pt;
 	struct pt_slot slot;
+	struct place place;
 	pfn_t head;
 
 	if (pt_find_second(pt, addr, &slot)) {
@@ -148,7 +171,8 @@ bool mm_huge_populate(struct ctx *ctx, const struct vma *vma, ksim_addr addr)
 			return pte_huge(pt->format, pte);
 	}
 	head = object_block(ctx, vma->object, vma_pgidx(vma, addr), false);
-	return head.n != 0 && install(ctx, vma, addr, head, false, seq) == 0;
+	return head.n != 0 && place_get(ctx, vma, addr, &place) &&
+	       install(ctx, vma, addr, &place, head, false, seq) == 0;
 }
 
 bool mm_is_huge(struct ctx *ctx, struct mm *mm, ksim_addr addr)

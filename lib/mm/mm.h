@@ -96,6 +96,8 @@ struct fault {
 	int code;  /* SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR */
 	ksim_addr addr;
 	const char *why; /* SIGKILL: which allocation failed */
+	bool limited;    /* SIGKILL: there may be RAM, but the limit of the caller's memory group is reached: */
+	uint64_t limit;  /* its bytes */
 };
 
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };

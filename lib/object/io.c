@@ -74,19 +74,21 @@ static int page_to_write(struct ctx *ctx, struct object *object, uint64_t pgidx,
 	return object->ops->page(ctx, object, pgidx, PAGE_MAKE | PAGE_TOUCH | PAGE_BEYOND, pfn);
 }
 
-/* Bytes up to `end` have arrived. */
-static void size_reaches(struct ctx *ctx, struct object *object, uint64_t end)
+/* Bytes up to `end` have arrived. @return whether the size has changed */
+static bool size_reaches(struct ctx *ctx, struct object *object, uint64_t end)
 {
 	if (object_size(object) >= end)
-		return;
+		return false;
 	mutex_lock(ctx, &object->lock);
 	__atomic_store_n(&object->size, end, __ATOMIC_RELEASE);
 	mutex_unlock(ctx, &object->lock);
+	return true;
 }
 
 /* @return bytes moved; fewer than n: the next byte of the buffer cannot be accessed */
 static ssize_t write_page(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio, uint64_t n)
 {
+	bool grown;
 	size_t moved;
 	pfn_t pfn;
 	int err = page_to_write(ctx, object, offset >> PAGE_SHIFT, uio, &pfn);
@@ -95,12 +97,12 @@ static ssize_t write_page(struct ctx *ctx, struct object *object, uint64_t offse
 		return err;
 	moved = uio_copy_from(ctx, uio, page_at(ctx, pfn, offset), n);
 	frame_set_dirty(frame_of(ctx->env->phys, pfn));
-	size_reaches(ctx, object, offset + moved);
+	grown = size_reaches(ctx, object, offset + moved);
 	frame_put(ctx, pfn);
 	if (moved > 0)
 		return (ssize_t)moved;
 	/* What was grown may be what the buffer maps. */
-	return readable(ctx, uio) ? write_page(ctx, object, offset, uio, n) : -EFAULT;
+	return grown && readable(ctx, uio) ? write_page(ctx, object, offset, uio, n) : -EFAULT;
 }
 
 ssize_t object_write(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio)

@@ -207,20 +207,21 @@ static int commit_one(struct ctx *ctx, struct object *object, uint64_t pgidx)
 	return err;
 }
 
-/* How many pages of [first, first + n) are absent; -ENOMEM if RAM cannot hold them. */
+/* How many pages of [first, first + n) are absent; -ENOMEM if RAM, or the caller's share of it, cannot hold them. */
 static int count_absent(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n, uint64_t *absent)
 {
 	struct radix *pages = radix_of(object);
 	uint64_t pgidx = first;
+	bool has;
 	pfn_t pfn;
 
 	mutex_lock(ctx, &object->lock);
+	has = n <= pages->count || phys_has_frames(ctx, n - pages->count);
 	*absent = n;
-	if (n <= pages->count || phys_has_frames(ctx, n - pages->count))
-		for (; radix_next(pages, pgidx, &pgidx, &pfn) && pgidx - first < n; pgidx++)
-			--*absent;
+	for (; has && radix_next(pages, pgidx, &pgidx, &pfn) && pgidx - first < n; pgidx++)
+		--*absent;
 	mutex_unlock(ctx, &object->lock);
-	return phys_has_frames(ctx, *absent) ? 0 : -ENOMEM;
+	return has && phys_has_frames(ctx, *absent) ? 0 : -ENOMEM;
 }
 
 static void free_frames(struct ctx *ctx, const pfn_t *pfns, uint64_t n)

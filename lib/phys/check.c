@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The validator of RAM: the invariants of buddy.c and frame.c, each frame looked at once.
+ * The validator of RAM: the invariants of buddy.c, frame.c and group.c, each frame looked at once.
  *
  * Two views are compared. The walk follows each list, and sees what the allocator would hand out. The scan steps
  * through all frames below virgin, from block to block, and sees what is there. A block that the scan finds must hang
@@ -10,6 +10,7 @@
  * Locking: phys->lock over all of it.
  */
 #include "phys/cache.h"
+#include "phys/group.h"
 
 typedef unsigned long long ull;
 
@@ -151,5 +152,6 @@ void phys_check(struct phys *phys, struct check_report *report)
 	ctx_init(&ctx, phys->env, "check");
 	mutex_lock(&ctx, &phys->lock);
 	check_locked(phys, report);
+	groups_check_locked(phys, report);
 	mutex_unlock(&ctx, &phys->lock);
 }

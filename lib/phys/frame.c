@@ -9,13 +9,14 @@
  * A frame is charged to ctx->owner and remembers that account's id, for the last reference may be dropped by somebody
  * else: a page of a file by whoever truncates it, a page that fork shared by the child. The usual case, that the owner
  * itself frees it, needs no lock. Otherwise the account is looked up by id; when it has ended, its counts have gone to
- * the machine's own account, and the frame comes off there.
+ * the machine's own account, and the frame comes off there. An account may be in a group with a limit (group.c): that is
+ * asked before a frame is taken, and told when one is freed.
  *
  * I1  a frame in use has at least one reference; its last put frees it, and no page table points to it then
  * I2  a frame in use counts once on one account: that of its `owner`, or the machine's own if that has ended
  *
  * Locking: phys->lock to take and give; references are atomic; no other lock is held for accounts but their own leaf.
- * Linux: mm/page_alloc.c, include/linux/page_ref.h, mm/memcontrol.c. Not modelled: folios, limits of an account.
+ * Linux: mm/page_alloc.c, include/linux/page_ref.h, mm/memcontrol.c. Not modelled: folios.
  */
 #include "phys/phys.h"
 
@@ -24,6 +25,7 @@
 #include "base/rawcopy.h"
 #include "phys/buddy.h"
 #include "phys/cache.h"
+#include "phys/group.h"
 #include "phys/poison.h"
 
 static void charge(struct owner *owner, enum frame_use use, long n)
@@ -76,10 +78,11 @@ static uint64_t take_block_locked(struct ctx *ctx, struct phys *phys, unsigned o
 int frame_alloc(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out)
 {
 	struct phys *phys = ctx->env->phys;
+	uint32_t group;
 
 	if (ctx->frames == NULL)
 		return frame_alloc_block(ctx, use, 0, flags, out);
-	if (env_fails(ctx, FAIL_FRAME))
+	if (env_fails(ctx, FAIL_FRAME) || group_charge(ctx, 1, true, &group) < 0)
 		return -ENOMEM;
 	out->n = frame_cache_take(ctx->frames);
 	if (out->n != 0) {
@@ -90,9 +93,12 @@ int frame_alloc(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out)
 		if (out->n != 0)
 			mark_used(phys, out->n, 1, use, ctx->owner->id);
 		mutex_unlock(ctx, &phys->lock);
-		if (out->n == 0)
+		if (out->n == 0) {
+			group_uncharge(phys, group, 1);
 			return -ENOMEM;
+		}
 	}
+	group_mark(phys, group, out->n, 1);
 	charge(ctx->owner, use, 1);
 	poison_lift(ctx, phys, *out, flags);
 	return 0;
@@ -102,18 +108,22 @@ int frame_alloc_block(struct ctx *ctx, enum frame_use use, unsigned order, unsig
 {
 	struct phys *phys = ctx->env->phys;
 	uint64_t n = UINT64_C(1) << order;
+	uint32_t group;
 	uint64_t pfn;
 
 	KSIM_ASSERT(ctx, order < FRAME_ORDERS, "a block's order is below FRAME_ORDERS", "order %u", order);
-	if (env_fails(ctx, FAIL_FRAME))
+	if (env_fails(ctx, FAIL_FRAME) || group_charge(ctx, n, order == 0, &group) < 0)
 		return -ENOMEM;
 	mutex_lock(ctx, &phys->lock);
 	pfn = take_block_locked(ctx, phys, order);
 	if (likely(pfn != 0))
 		mark_used(phys, pfn, n, use, ctx->owner->id);
 	mutex_unlock(ctx, &phys->lock);
-	if (pfn == 0)
+	if (pfn == 0) {
+		group_uncharge(phys, group, n);
 		return -ENOMEM;
+	}
+	group_mark(phys, group, pfn, n);
 	charge(ctx->owner, use, (long)n);
 	for (uint64_t i = 0; i < n; i++)
 		poison_lift(ctx, phys, (pfn_t){ pfn + i }, flags);
@@ -124,15 +134,19 @@ int frame_alloc_block(struct ctx *ctx, enum frame_use use, unsigned order, unsig
 int frame_alloc_many(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out, size_t n)
 {
 	struct phys *phys = ctx->env->phys;
+	uint32_t group;
 
 	for (size_t i = 0; i < n; i++)
 		if (env_fails(ctx, FAIL_FRAME))
 			return -ENOMEM;
+	if (group_charge(ctx, n, true, &group) < 0)
+		return -ENOMEM;
 	mutex_lock(ctx, &phys->lock);
 	if (unlikely(phys->nfree < n))
 		frame_caches_drain_locked(phys);
 	if (phys->nfree < n) {
 		mutex_unlock(ctx, &phys->lock);
+		group_uncharge(phys, group, n);
 		return -ENOMEM;
 	}
 	for (size_t done = 0; done < n;) {
@@ -142,6 +156,7 @@ int frame_alloc_many(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t 
 		KSIM_ASSERT(ctx, pfn != 0, "nfree frames can be allocated", "%zu of %zu, nfree %llu", done, n,
 		            (unsigned long long)phys->nfree);
 		mark_used(phys, pfn, got, use, ctx->owner->id);
+		group_mark(phys, group, pfn, got);
 		while (got-- > 0)
 			out[done++].n = pfn++;
 	}
@@ -169,6 +184,7 @@ static void free_frame(struct ctx *ctx, struct phys *phys, pfn_t pfn, bool zeros
 	KSIM_ASSERT(ctx, frame->mappers == 0, "a frame is freed unmapped and unlocked",
 	            "pfn %#llx, use %u, mappers or lock %u", (unsigned long long)pfn.n, use, frame->mappers);
 	uncharge(ctx, frame->owner, use, 1);
+	group_forget(phys, pfn.n, 1);
 	poison_frame(phys, pfn);
 	frame->recycled = true;
 	__atomic_store_n(&frame->zeros, zeros && !phys->poison, __ATOMIC_RELAXED);
@@ -202,6 +218,7 @@ static void free_block(struct ctx *ctx, struct phys *phys, pfn_t head)
 	enum frame_use use = frame_use(frame);
 
 	uncharge(ctx, frame->owner, use, (long)HUGE_FRAMES);
+	group_forget(phys, head.n, HUGE_FRAMES);
 	for (uint64_t i = 0; i < HUGE_FRAMES; i++) {
 		KSIM_ASSERT(ctx, frame[i].mappers == 0, "a frame is freed unmapped", "pfn %#llx, use %u, mappers %u",
 		            (unsigned long long)(head.n + i), use, frame[i].mappers);

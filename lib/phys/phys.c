@@ -18,6 +18,7 @@
 #include "host/kmem.h"
 #include "host/memory.h"
 #include "phys/cache.h"
+#include "phys/group.h"
 #include "phys/poison.h"
 
 #define FRAMES_MIN 16
@@ -88,6 +89,7 @@ void phys_destroy(struct phys *phys)
 	if (phys == NULL)
 		return;
 	poison_forget(phys);
+	groups_destroy(phys);
 	host_release(phys->blocks, blocks_bytes(phys->nframes));
 	host_release(phys->frames, frames_bytes(phys->nframes));
 	release_ram(phys, phys->nframes << PAGE_SHIFT);
@@ -112,6 +114,8 @@ bool phys_has_frames(struct ctx *ctx, uint64_t n)
 	struct phys *phys = ctx->env->phys;
 	bool has;
 
+	if (!group_has_room(ctx, n))
+		return false;
 	mutex_lock(ctx, &phys->lock);
 	has = n <= phys->nfree || n <= phys->nfree + frame_caches_count_locked(phys);
 	mutex_unlock(ctx, &phys->lock);

@@ -67,6 +67,8 @@ struct phys {
 	uint64_t nframes;     /* c  pfn 0 included */
 	struct env *env;      /* c */
 	bool poison;          /* c */
+	/* a  NULL: there has never been one, see group.h */
+	struct groups *groups;
 	/* On cache lines of its own, for what stands above is read by every walk of a page table. */
 	struct mutex lock __attribute__((aligned(64))); /* RANK_FRAME: all f members, lists, virgin, nfree */
 	uint64_t virgin;                                /* f  frames from here on were never used and are on no list */
@@ -82,7 +84,7 @@ void phys_destroy(struct phys *phys);
 
 /** Frames that could be allocated now. A snapshot; looks at every task's cache. */
 uint64_t phys_free_frames(struct ctx *ctx);
-/** Whether n frames could be allocated now. */
+/** Whether n frames could be allocated now, by this caller. */
 bool phys_has_frames(struct ctx *ctx, uint64_t n);
 /** Frames in all that can ever be allocated (pfn 0 is not among them). */
 static inline uint64_t phys_total_frames(const struct phys *phys)
@@ -96,7 +98,8 @@ static inline uint64_t phys_total_frames(const struct phys *phys)
 #define FRAME_POISON 0xdb
 
 /**
- * Allocate one frame with one reference, charged to ctx->owner. Asks env_fails(FAIL_FRAME) first.
+ * Allocate one frame with one reference, charged to ctx->owner, and to its group if it has one. Asks
+ * env_fails(FAIL_FRAME) first.
  * @return 0 or -ENOMEM
  */
 int frame_alloc(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out);
@@ -108,7 +111,8 @@ int frame_alloc(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out)
 int frame_alloc_many(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out, size_t n);
 /**
  * Allocate an aligned block of 2^order frames, order < FRAME_ORDERS; each frame has a reference of its own.
- * One FAIL_FRAME question.
+ * One FAIL_FRAME question. Who asks for more than one frame can do with less: that the limit of his group forbids it
+ * counts as no refusal.
  * @return 0 or -ENOMEM
  */
 int frame_alloc_block(struct ctx *ctx, enum frame_use use, unsigned order, unsigned flags, pfn_t *first);

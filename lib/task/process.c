@@ -65,9 +65,11 @@ int process_alloc(struct ctx *ctx, const char *name, struct process *parent, boo
 	mutex_lock(ctx, &kernel->lock);
 	err = pid_reserve_locked(ctx, kernel, p, &pid);
 	if (err == 0) {
+		init_members(ctx, p, kernel, pid, name);
+		if (parent != NULL)
+			owner_set_group(&p->owner, owner_group(&parent->owner));
 		if (parent != NULL && process_state(parent) >= PROCESS_ZOMBIE)
 			parent = kernel->init; /* it has given its children away already */
-		init_members(ctx, p, kernel, pid, name);
 		p->held_by_bench = held_by_bench;
 		p->parent = parent;
 		TAILQ_INSERT_TAIL(&kernel->processes, p, link);
@@ -81,6 +83,15 @@ int process_alloc(struct ctx *ctx, const char *name, struct process *parent, boo
 	}
 	*out = p;
 	return 0;
+}
+
+void process_set_memory_group(struct ctx *ctx, struct process *p, uint32_t group)
+{
+	struct kernel *kernel = p->kernel;
+
+	mutex_lock(ctx, &kernel->lock); /* a child is born into the one group or into the other */
+	owner_set_group(&p->owner, group);
+	mutex_unlock(ctx, &kernel->lock);
 }
 
 void process_unalloc(struct ctx *ctx, struct process *p)

@@ -193,6 +193,11 @@ int process_clone(struct ctx *ctx, struct process *parent, const char *name, boo
                   struct process **out);
 /** A child of parent with a copy of its memory and its fd table. name NULL: the parent's. */
 int process_fork(struct ctx *ctx, struct process *parent, const char *name, bool held_by_bench, struct process **out);
+/**
+ * Have the frames that a process makes from now on, and its future children with it, count to the limit of a group
+ * (group_create). What it has made stays charged where it is.
+ */
+void process_set_memory_group(struct ctx *ctx, struct process *process, uint32_t group);
 /** What its peers are told of it. */
 struct unix_creds process_unix_creds(const struct process *process);
 /** Whether a living process with a lower pid has that memory, or those files (NULL: not asked). */

@@ -27,7 +27,11 @@ static void describe_access(struct task *task, const struct fault *fault, unsign
 	int n;
 
 	if (fault->signo == SIGKILL) {
-		snprintf(text, room, "no memory for %s: %s at %#" PRIx64, fault->why, verb, fault->addr);
+		n = fault->limited
+		            ? snprintf(text, room, "its group's limit of %" PRIu64 " bytes is reached: ", fault->limit)
+		            : 0;
+		snprintf(text + n, room - (size_t)n, "no memory for %s: %s at %#" PRIx64, fault->why, verb,
+		         fault->addr);
 		return;
 	}
 	n = size != 0 ? snprintf(text, room, "%s of %u at %#" PRIx64, verb, size, fault->addr)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes, swept: their birth and end by the bench, by fork and by clone, generations of them, and a table of pids that
- * grows.
+ * Processes, swept: their birth and end by the bench, by fork and by clone, generations of them, a table of pids that
+ * grows, and a limit of their memory.
  *
  * What Linux promises: fork(2) that fails with ENOMEM has made no child, and the parent goes on as it was.
  */
@@ -200,4 +200,88 @@ static int tell_household(int (*act)(void *))
 TEST(sweep_processes, memory_and_files_of_two_and_the_first_goes_first)
 {
 	story_sweep(tell_household, NULL);
+}
+
+/* ---- a memory limit ---- */
+
+enum { LIMIT_PAGES = 40, FILE_PAGES = 8 };
+
+struct share {
+	int fd;
+	ksim_addr map;
+	uint64_t used; /* by the group, when the file had its pages */
+};
+
+static uint64_t used_by(const struct ksim_process *p)
+{
+	struct ksim_memory memory;
+
+	return ksim_memory_used(p, &memory) == 0 && memory.used <= memory.limit ? memory.used : UINT64_MAX;
+}
+
+/* What the limit refuses is refused whatever else fails, and leaves the group as it was. */
+static int use_share(void *arg)
+{
+	struct share *share = arg;
+
+	share->fd = RETRY(ksim_memfd_create("share", 0));
+	MUST(share->fd >= 0);
+	MUST(RETRY(ksim_fallocate(share->fd, 0, 0, (off_t)FILE_PAGES * PAGE)) == 0);
+	share->used = used_by(ksim_self());
+	MUST(share->used >= (uint64_t)FILE_PAGES * PAGE && share->used != UINT64_MAX);
+	MUST(RETRY(ksim_fallocate(share->fd, 0, 0, (off_t)(LIMIT_PAGES + 1) * PAGE)) == -1 && errno == ENOMEM);
+	MUST(used_by(ksim_self()) == share->used);
+	share->map = RETRY(ksim_mmap(0, 2 * PAGE, RW, MAP_PRIVATE, share->fd, 0));
+	MUST(share->map != KSIM_MAP_FAILED);
+	mem_store8(share->map, 1);
+	MUST(used_by(ksim_self()) > share->used);
+	return 0;
+}
+
+/* A child copies what is its parent's, and the parent's group pays. */
+static int copy_share(void *arg)
+{
+	const struct share *share = arg;
+	uint64_t before = used_by(ksim_self());
+
+	mem_store8(share->map, 2);
+	MUST(used_by(ksim_self()) == before + PAGE);
+	return 0;
+}
+
+static int give_share_up(void *arg)
+{
+	const struct share *share = arg;
+
+	MUST(mem_load8(share->map) == 1);
+	MUST(ksim_munmap(share->map, 2 * PAGE) == 0);
+	MUST(ksim_close(share->fd) == 0);
+	return 0;
+}
+
+static int tell_limited(int (*act)(void *))
+{
+	struct ksim_process *p = story_process("p"), *child;
+	struct share share;
+
+	(void)act;
+	MUST(p != NULL);
+	MUST(RETRY(ksim_limit_memory(&p, 1, (uint64_t)LIMIT_PAGES * PAGE)) == 0);
+	MUST(used_by(p) == 0);
+	story_begin();
+	TRY(story_act(p, use_share, &share));
+	child = story_fork(p, "child");
+	MUST(child != NULL && used_by(child) == used_by(p));
+	TRY(story_act(child, copy_share, &share));
+	MUST(RETRY(ksim_limit_memory(&child, 1, UINT64_MAX)) == 0);
+	MUST(used_by(child) == 0);
+	TRY(story_process_ends(child));
+	TRY(story_act(p, give_share_up, &share));
+	MUST(used_by(p) == 0);
+	return story_settled();
+}
+
+TEST(sweep_processes, of_a_group_with_a_memory_limit)
+{
+	story_sweep(tell_limited, NULL);
 }

@@ -4,6 +4,8 @@
  */
 #include "bed.h"
 
+#include "phys/group.h"
+
 #include <stdlib.h>
 
 static bool is_same(const struct ksim_census *a, const struct ksim_census *b)
@@ -188,4 +190,46 @@ TEST(check, every_broken_invariant_has_a_line_of_its_own)
 		p[i]->kernel->files->hint -= 2;
 	bed.report[0] = '\0';
 	bed_halt(&bed);
+}
+
+TEST(census, text_ends_with_the_memory_groups)
+{
+	struct ksim_process *p, *q;
+	struct bed bed;
+	char *text;
+	int fd;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	q = bed_process(&bed, "free");
+	SETUP(ksim_limit_memory(&p, 1, 9 * KSIM_PAGE_SIZE) == 0);
+	ksim_as(p) {
+		fd = bed_memfd("pool", 2);
+		EXPECT_EQ(ksim_ftruncate(fd, 8 * KSIM_PAGE_SIZE), 0);
+		EXPECT_EQ(ksim_ftruncate(fd, 10 * KSIM_PAGE_SIZE), -1);
+		EXPECT_EQ(ksim_ftruncate(fd, KSIM_PAGE_SIZE), 0);
+	}
+	SETUP(ksim_limit_memory(&q, 1, UINT64_MAX) == 0);
+	text = dump(bed.m, p);
+	EXPECT_CONTAINS(text, "  memory group 1            1 of 9 frames, peak 8, refused 1\n");
+	EXPECT(strstr(text, "group 2") == NULL);
+	free(text);
+	text = dump(bed.m, NULL);
+	EXPECT_CONTAINS(text, "  memory group 1            1 of 9 frames, peak 8, refused 1\n"
+	                      "  memory group 2            0 frames, peak 0, refused 0\n");
+	free(text);
+	bed_halt(&bed);
+}
+
+TEST(census, halt_names_charges_without_frames)
+{
+	struct ksim_process *p;
+	struct bed bed;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "client");
+	SETUP(ksim_limit_memory(&p, 1, UINT64_MAX) == 0);
+	lab_env(bed.m)->phys->groups->group[1].used += 2;
+	EXPECT_EQ(ksim_halt(bed.m), 2);
+	EXPECT(strstr(bed.report, "halt: memory groups are still charged with frames: 2\n") != NULL);
 }

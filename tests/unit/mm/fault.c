@@ -4,6 +4,8 @@
  */
 #include "bed.h"
 
+#include "phys/group.h"
+
 static void kinds_body(struct bed *b)
 {
 	struct mm *mm = space(b);
@@ -305,6 +307,44 @@ static void out_of_ram_body(struct bed *b)
 TEST(mm_fault, a_touch_without_a_free_frame_is_SIGKILL_with_the_reason)
 {
 	on_both_with_ram(4 * MIB, out_of_ram_body);
+}
+
+static void limited_body(struct bed *b)
+{
+	struct mm *mm = space(b);
+	struct object *object = file(b, 1);
+	struct group_look look;
+	uint32_t group;
+
+	mapped(b, mm, anon_at(BASE, 2));
+	EXPECT_EQ(st8(b, mm, BASE, 1), 0);
+	mapped(b, mm, file_at(object, BASE + 2 * PAGE_BYTES, 1, 0, false));
+	SETUP(group_create(&b->ctx, 1, &group) == 0);
+	owner_set_group(&b->process, group);
+	EXPECT_EQ(st8(b, mm, BASE + PAGE_BYTES, 1), 0);
+	EXPECT_EQ(ld8(b, mm, BASE + 2 * PAGE_BYTES), -SIGKILL);
+	EXPECT_STREQ(b->fault.why, "a page of a file");
+	EXPECT(b->fault.limited && b->fault.limit == PAGE_BYTES);
+	EXPECT(group_look(b->env.phys, group, &look) && look.used == 1 && look.refused == 1);
+	unmapped(b, mm, BASE + PAGE_BYTES, 1);
+	EXPECT(group_look(b->env.phys, group, &look) && look.used == 0);
+	EXPECT_EQ(ld8(b, mm, BASE + 2 * PAGE_BYTES), 0);
+	EXPECT_EQ(st8(b, mm, BASE + 2 * PAGE_BYTES, 1), -SIGKILL);
+	EXPECT_STREQ(b->fault.why, "a private copy of a page");
+	EXPECT(b->fault.limited);
+	owner_set_group(&b->process, GROUP_NONE);
+	bed_fail_at(b, 1);
+	EXPECT_EQ(st8(b, mm, BASE + 2 * PAGE_BYTES, 1), -SIGKILL);
+	EXPECT(!b->fault.limited); /* this time it was something else */
+	bed_fail_at(b, NEVER);
+	expect_sound(b, mm);
+	drop(b, mm);
+	file_drop(b, object);
+}
+
+TEST(mm_fault, touch_above_the_limit_of_a_memory_group_is_SIGKILL_and_tells_the_limit)
+{
+	on_both(limited_body);
 }
 
 static void nodes_body(struct bed *b)

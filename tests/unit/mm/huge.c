@@ -6,6 +6,7 @@
 
 #include "mm/stat.h"
 #include "mm/vma.h"
+#include "phys/group.h"
 
 #define AT    UINT64_C(0x40000000)
 #define PAGES UINT64_C(512) /* of 2 MiB */
@@ -134,6 +135,128 @@ static void fallback_body(struct bed *b)
 TEST(mm_huge, where_no_block_is_free_a_page_will_do)
 {
 	on_both_with_ram(2 * MIB + 64 * PAGE_BYTES, fallback_body);
+}
+
+static struct group_look limited_to(struct bed *b, uint32_t group)
+{
+	struct group_look look = { 0 };
+
+	EXPECT(group_look(b->env.phys, group, &look));
+	EXPECT(look.used <= look.limit);
+	return look;
+}
+
+/* Private memory: a block, and small pages up to the limit where there is no room for a second one. */
+static void limit_body(struct bed *b)
+{
+	struct mm *mm = space(b), *child;
+	uint32_t group;
+	unsigned at = 0;
+
+	SETUP(group_create(&b->ctx, PAGES + 10, &group) == 0);
+	owner_set_group(&b->process, group);
+	mapped(b, mm, advised(2 * PAGES));
+	EXPECT_EQ(st8(b, mm, AT, 1), 0);
+	EXPECT(is_huge(b, mm, AT));
+	EXPECT_EQ(limited_to(b, group).used, PAGES + 3); /* nodes, one in reserve; the root was there before */
+	while (st8(b, mm, AT + PT_LEAF_SPAN + at * PAGE_BYTES, 2) == 0)
+		at++;
+	EXPECT(!is_huge(b, mm, AT + PT_LEAF_SPAN));
+	EXPECT_EQ(at, 6); /* and a node */
+	EXPECT(b->fault.signo == SIGKILL && b->fault.limited && b->fault.limit == (PAGES + 10) * PAGE_BYTES);
+	EXPECT_EQ(limited_to(b, group).refused, 1);
+	EXPECT_EQ(mm_fork(&b->ctx, mm, &child), -ENOMEM);
+	EXPECT_EQ(st8(b, mm, AT + 7 * PAGE_BYTES, 7), 0);
+	EXPECT(is_huge(b, mm, AT));
+	unmapped(b, mm, AT + PT_LEAF_SPAN, 1);
+	unmapped(b, mm, AT + 100 * PAGE_BYTES, 200);
+	EXPECT(!is_huge(b, mm, AT));
+	EXPECT_EQ(limited_to(b, group).used, PAGES + 10 - 201);
+	EXPECT_EQ(ld8(b, mm, AT + 7 * PAGE_BYTES), 7);
+	expect_sound(b, mm);
+	drop(b, mm);
+	EXPECT_EQ(limited_to(b, group).used, 0);
+}
+
+TEST(mm_huge, block_counts_whole_to_the_limit_of_a_group_and_where_it_does_not_fit_a_page_will_do)
+{
+	on_both(limit_body);
+}
+
+/* Private memory that fork shares: the copy of a page of it is charged, and refused, alone. */
+static void limit_copy_body(struct bed *b)
+{
+	struct mm *mm = space(b), *child;
+	uint32_t group;
+
+	mapped(b, mm, advised(PAGES));
+	EXPECT_EQ(st8(b, mm, AT + 9 * PAGE_BYTES, 9), 0);
+	child = forked(b, mm);
+	SETUP(group_create(&b->ctx, 1, &group) == 0);
+	owner_set_group(&b->process, group);
+	EXPECT_EQ(st8(b, child, AT, 1), 0);
+	EXPECT_EQ(limited_to(b, group).used, 1);
+	EXPECT_EQ(st8(b, child, AT + 9 * PAGE_BYTES, 1), -SIGKILL);
+	EXPECT_STREQ(b->fault.why, "a private copy of a page");
+	EXPECT(b->fault.limited);
+	EXPECT_EQ(ld8(b, child, AT + 9 * PAGE_BYTES), 9);
+	expect_sound(b, mm);
+	expect_sound(b, child);
+	drop(b, child);
+	EXPECT_EQ(limited_to(b, group).used, 0);
+	EXPECT_EQ(st8(b, mm, AT + 9 * PAGE_BYTES, 1), 0);
+	drop(b, mm);
+}
+
+TEST(mm_huge, copy_of_a_page_of_a_shared_block_is_charged_alone)
+{
+	on_both(limit_copy_body);
+}
+
+/* An object's block: made where it fits, and given back by halves. */
+static void limit_object_body(struct bed *b)
+{
+	struct mm *mm = space(b);
+	struct object *object = file(b, 2 * PAGES);
+	struct mm_map what = file_at(object, AT, PAGES, 0, true);
+	uint32_t group;
+
+	what.flags = VMA_HUGE;
+	mapped(b, mm, what);
+	mapped(b, mm, file_at(object, AT + PT_LEAF_SPAN, PAGES, PAGES, true));
+	EXPECT_EQ(object_commit(&b->ctx, object, PAGES * PAGE_BYTES, PAGE_BYTES), 0);
+	EXPECT_EQ(ld8(b, mm, AT + PT_LEAF_SPAN), 0); /* with its nodes */
+	SETUP(group_create(&b->ctx, PAGES, &group) == 0);
+	owner_set_group(&b->process, group);
+	EXPECT_EQ(st8(b, mm, AT + PAGE_BYTES, 1), 0);
+	EXPECT(!is_huge(b, mm, AT)); /* there is room for the block or for its entry's node, not for both */
+	EXPECT_EQ(object_pages(&b->ctx, object), 2);
+	EXPECT_EQ(limited_to(b, group).used, 2);
+	unmapped(b, mm, AT, PAGES);
+	object_resize(&b->ctx, object, 0);
+	object_resize(&b->ctx, object, PAGES * PAGE_BYTES);
+	ctx_drain(&b->ctx);
+	EXPECT_EQ(limited_to(b, group).used, 0);
+	SETUP(group_create(&b->ctx, PAGES + 1, &group) == 0);
+	owner_set_group(&b->process, group);
+	mapped(b, mm, what);
+	EXPECT_EQ(st8(b, mm, AT + PAGE_BYTES, 1), 0);
+	EXPECT(is_huge(b, mm, AT));
+	EXPECT_EQ(limited_to(b, group).used, PAGES + 1);
+	EXPECT_EQ(limited_to(b, group).refused, 0);
+	object_resize(&b->ctx, object, PAGES / 2 * PAGE_BYTES);
+	ctx_drain(&b->ctx);
+	EXPECT_EQ(ld8(b, mm, AT + PAGE_BYTES), 1);
+	EXPECT_EQ(limited_to(b, group).used, PAGES / 2 + 1);
+	expect_sound(b, mm);
+	drop(b, mm);
+	file_drop(b, object);
+	EXPECT_EQ(limited_to(b, group).used, 0);
+}
+
+TEST(mm_huge, block_of_a_file_is_charged_by_pages_and_given_back_by_pages)
+{
+	on_both(limit_object_body);
 }
 
 static void sweep_body(struct bed *b)

@@ -4,6 +4,8 @@
  */
 #include "bed.h"
 
+#include "phys/group.h"
+
 static void birth_body(struct bed *b)
 {
 	struct process *a = born(b, "alice"), *z = born(b, "bob");
@@ -334,6 +336,51 @@ static void pids_body(struct bed *b)
 TEST(task_process, numbers_are_never_used_twice_and_run_out_with_EAGAIN)
 {
 	on_both(pids_body);
+}
+
+static struct group_look group_of(struct bed *b, const struct process *p)
+{
+	struct group_look look = { 0 };
+
+	EXPECT(group_look(b->kernel->env.phys, owner_group(&p->owner), &look));
+	return look;
+}
+
+static void memory_group_body(struct bed *b)
+{
+	struct process *parent = born(b, "parent"), *other = born(b, "other"), *child, *grandchild, *none;
+	struct census before, after;
+	uint32_t group, small;
+
+	SETUP(group_create(&b->ctx, 64, &group) == 0 && group_create(&b->ctx, 0, &small) == 0);
+	process_set_memory_group(&b->ctx, parent, group);
+	EXPECT_EQ(group_of(b, parent).used, 0); /* what it has already is not charged */
+	child = forked(b, parent);
+	EXPECT_EQ(owner_group(&child->owner), group);
+	EXPECT(group_of(b, child).used > 0);
+	grandchild = forked(b, child);
+	EXPECT_EQ(owner_group(&grandchild->owner), group);
+	EXPECT_EQ(owner_group(&other->owner), GROUP_NONE);
+	process_set_memory_group(&b->ctx, child, small);
+	before = census_now(b);
+	EXPECT_EQ(process_fork(&b->ctx, child, NULL, false, &none), -ENOMEM);
+	after = census_now(b);
+	expect_same_census(&before, &after);
+	EXPECT_EQ(group_of(b, child).refused, 1);
+	expect_sound(b);
+	exits(b, grandchild, 0);
+	exits(b, child, 0);
+	EXPECT_EQ(group_of(b, parent).used, 0);
+	exits(b, parent, 0);
+	exits(b, other, 0);
+	expect_exited(b, parent, 0);
+	expect_exited(b, other, 0);
+}
+
+/* cgroups(7): a child created by fork(2) is in the cgroup of its parent. */
+TEST(task_process, a_child_is_born_into_the_memory_group_of_its_parent_and_fork_fails_at_its_limit)
+{
+	on_both(memory_group_body);
 }
 
 static void borrow_body(struct bed *b)
