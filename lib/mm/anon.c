@@ -11,7 +11,7 @@
  *	[ a: 1 ][ b: - ]        joined, and the number is 1; not in a child that has the number from fork
  *	[ a: 1 ][ b: 2 ]        never
  *
- * I1  a number is set once, and only vma_release ends it
+ * I1  a number is set once, and ends with the VMA or when all that it had has been moved elsewhere
  * I2  two VMAs of an address space have the same number only if one was cut or moved from the other, or took it over
  *     from the other, its neighbour
  *
@@ -41,6 +41,12 @@ void vma_anon_number(struct vma *vma)
 	if (number == 0)
 		number = __atomic_add_fetch(&mm->anon_numbers, 1, __ATOMIC_RELAXED);
 	__atomic_compare_exchange_n(&vma->anon, &none, number, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+void vma_anon_forget(struct vma *vma)
+{
+	vma->anon = 0;
+	vma->anon_of_parent = false;
 }
 
 void vma_anon_fork(struct vma *child)

@@ -157,7 +157,7 @@ static struct vma *copy_vma(struct ctx *ctx, struct mm *child, const struct vma 
 	vma->flags &= ~(uint32_t)(VMA_LOCKED | VMA_LOCK_ON_FAULT);
 	if (vma->flags & VMA_WIPEONFORK) {
 		vma->flags &= ~(uint32_t)VMA_GUARD;
-		vma->anon = 0;
+		vma_anon_forget(vma);
 	}
 	vma_anon_fork(vma);
 	vma_link(ctx, vma);

@@ -167,7 +167,8 @@ static void fill(struct vma *vma, const struct mm_map *what, ksim_addr start, ui
 	vma->max_prot = max_prot;
 	vma->shared = what->shared;
 	vma->noreserve = what->noreserve;
-	vma->flags = what->flags | (what->flags & VMA_HUGETLB ? 0 : vma->mm->lock_future) |
+	vma->flags = what->flags | (max_prot != what->max_prot ? VMA_DEMOTED : 0) |
+	             (what->flags & VMA_HUGETLB ? 0 : vma->mm->lock_future) |
 	             account_flag(what->prot, what->shared, what->noreserve, what->flags);
 	vma->pgidx = what->object != NULL ? what->pgidx : start >> PAGE_SHIFT;
 	vma->object = what->object;

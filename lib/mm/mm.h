@@ -34,6 +34,7 @@ enum vma_flag {
 	VMA_MERGEABLE = 1 << 11,    /* MADV_MERGEABLE */
 	VMA_GUARD = 1 << 12,        /* MADV_GUARD_INSTALL: nothing may be touched, whatever prot says */
 	VMA_ACCOUNT = 1 << 13,      /* private memory that may be written, or could be once: it is accounted for */
+	VMA_DEMOTED = 1 << 14,      /* shared, of a file that may be written but for a seal */
 };
 
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 }; /* as PROT_READ, PROT_WRITE, PROT_EXEC */

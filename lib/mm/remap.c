@@ -5,7 +5,7 @@
  *	grow where it is     [ vma | more )                             nothing else in the way
  *	shrink               [ vma )~~~~~~~                             as munmap of the rest
  *	move                 [ vma ) - - - - - - - - -> [ fresh | more) entries go over, the rest faults in
- *	keep (DONTUNMAP)     [ vma, no pages )          [ fresh )
+ *	keep (DONTUNMAP)     [ vma, no pages )          [ fresh )       neighbours are not joined with it, though they could
  *	once more (size 0)   [ vma )                    [ fresh )       shared: both show the object's pages
  *
  * A move makes a VMA at the destination and puts it on its object's list first; then each leaf's entries are taken out,
@@ -220,13 +220,6 @@ static void unguard(struct ctx *ctx, struct remap *r, struct vma *vma, ksim_addr
 	vma_merge(ctx, vma);
 }
 
-/* Join what was left with its neighbours, of which the new VMA may be one. @return what is at the destination then */
-static struct vma *merge_both(struct ctx *ctx, struct remap *r)
-{
-	vma_merge(ctx, r->vma);
-	return ranges_find(&r->mm->vmas, r->to);
-}
-
 /* Move to r->to, where nothing is mapped and nodes are. What is left of old_length lies in one VMA. */
 static void move(struct ctx *ctx, struct remap *r)
 {
@@ -238,9 +231,9 @@ static void move(struct ctx *ctx, struct remap *r)
 		pt_for_each_leaf(ctx, &r->mm->pt, from, end, carry_leaf, &carry);
 		if (r->what.keep) {
 			vma_set_flags(r->vma, r->vma->flags & ~(uint32_t)(VMA_LOCKED | VMA_LOCK_ON_FAULT));
+			if (r->vma->start == from && r->vma->end == end)
+				vma_anon_forget(r->vma);
 			unguard(ctx, r, r->vma, from, end);
-			r->vma = ranges_find(&r->mm->vmas, from);
-			fresh = merge_both(ctx, r);
 		} else {
 			cut(ctx, r, from, end);
 			mm_free_nodes(ctx, r->mm, from, MAX(end, r->tail_end));

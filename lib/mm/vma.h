@@ -107,6 +107,8 @@ static inline void vma_anon_prepare(struct vma *vma)
 	if (unlikely(__atomic_load_n(&vma->anon, __ATOMIC_RELAXED) == 0))
 		vma_anon_number(vma);
 }
+/** Its private pages have been moved to another. Map lock exclusive. */
+void vma_anon_forget(struct vma *vma);
 /** The VMA, in no tree yet, is a child's copy of its parent's. */
 void vma_anon_fork(struct vma *child);
 /** Whether neighbours may become one, as far as private pages go. */

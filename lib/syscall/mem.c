@@ -129,6 +129,8 @@ static int describe_file(struct mapping *m)
 		return -EINVAL;
 	m->map.max_prot = found.max_prot;
 	m->map.demote = found.demote;
+	if (m->map.shared && file_writable(m->file) && !(found.max_prot & PROT_W))
+		m->map.flags |= VMA_DEMOTED;
 	m->map.object = found.object;
 	m->map.backing = found.backing;
 	m->map.pgidx = m->offset >> PAGE_SHIFT;

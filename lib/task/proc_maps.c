@@ -132,7 +132,7 @@ static void add_flags(struct ctx *ctx, struct text *text, const struct mm_region
 		{ r->prot & PROT_R, "rd " },
 		{ r->prot & PROT_W, "wr " },
 		{ r->prot & PROT_X, "ex " },
-		{ r->shared && r->max_prot & PROT_W, "sh " },
+		{ r->shared && (r->max_prot & PROT_W || r->flags & VMA_DEMOTED), "sh " },
 		{ r->max_prot & PROT_R, "mr " },
 		{ r->max_prot & PROT_W, "mw " },
 		{ r->max_prot & PROT_X, "me " },
