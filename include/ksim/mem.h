@@ -76,8 +76,7 @@ KSIM_EXPORT int ksim_munmap(ksim_addr addr, size_t length);
  * When it fails for a limit, what was mapped at a fixed address may be gone; and of several mappings the first may have been
  * moved. Both are so on Linux.
  * Threads: any that acts as a process. When it returns, no thread can touch the old range.
- * Linux: mremap(2), of which `to` is the optional argument. Deviations: private anonymous memory that has been touched and
- * moved can be joined with a neighbour, where Linux would keep two mappings.
+ * Linux: mremap(2), of which `to` is the optional argument. Deviations: none known.
  */
 KSIM_EXPORT ksim_addr ksim_mremap(ksim_addr old, size_t old_length, size_t length, int flags, ksim_addr to);
 
@@ -144,8 +143,7 @@ KSIM_EXPORT int ksim_mprotect(ksim_addr addr, size_t length, int prot);
  *   ENOMEM  a hole in the range; POPULATE_*: no memory
  *   EPERM   REMOVE of a sealed file
  * Threads: any that acts as a process. What DONTNEED and its kin take away no thread can touch when it returns.
- * Linux: madvise(2), 6.18. Deviations: HWPOISON and SOFT_OFFLINE are EINVAL, as where the kernel was built without them;
- * a range with GUARD_INSTALL is seen as a mapping of its own in /proc.
+ * Linux: madvise(2), 6.18. Deviations: HWPOISON and SOFT_OFFLINE are EINVAL, as where the kernel was built without them.
  */
 KSIM_EXPORT int ksim_madvise(ksim_addr addr, size_t length, int advice);
 

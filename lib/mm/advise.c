@@ -3,22 +3,19 @@
  * madvise: what is said of a range, VMA by VMA.
  *
  *	kept in the VMA's flags ... NORMAL, RANDOM, SEQUENTIAL, DONTFORK, WIPEONFORK, DONTDUMP, HUGEPAGE, MERGEABLE,
- *	                            GUARD_INSTALL, and what takes each back
- *	takes pages away .......... DONTNEED, GUARD_INSTALL; REMOVE, from the file too
+ *	                            and what takes each back
+ *	takes pages away .......... DONTNEED; REMOVE, from the file too; GUARD_INSTALL (guard.c)
  *	brings pages in ........... POPULATE_READ, POPULATE_WRITE (prefault.c)
  *	means nothing here ........ WILLNEED, FREE, COLD, PAGEOUT: without swap every page stays where it is
  *
  * A hole in the range is told of at its end: what lies on both sides has been dealt with. Any other error ends the walk.
  * REMOVE goes through the open file, which knows of seals, with no lock held; the walk goes on at the next address.
  *
- * A guard is a VMA of its own here, in which nothing may be touched and nothing is ever mapped. What was said of memory
- * that is to be merged (MERGEABLE) is kept, and nothing is merged. COLLAPSE makes huge entries of small ones (huge.c).
+ * What was said of memory that is to be merged (MERGEABLE) is kept, and nothing is merged. COLLAPSE makes huge entries of
+ * small ones (huge.c).
  *
- * I1  no entry is present in a VMA with VMA_GUARD
- *
- * Locking: map exclusive for flags and COLLAPSE, shared for all else. Linux: mm/madvise.c, hugepage_madvise in
- * mm/khugepaged.c, ksm_madvise in mm/ksm.c. Differs: guards are seen as VMAs of their own in /proc/pid/maps and count as
- * such; memory is never poisoned, as by a kernel that was built without CONFIG_MEMORY_FAILURE (HWPOISON and SOFT_OFFLINE
+ * Locking: map exclusive for flags, guards and COLLAPSE, shared for all else. Linux: mm/madvise.c, hugepage_madvise in
+ * mm/khugepaged.c, ksm_madvise in mm/ksm.c. Differs: memory is never poisoned, as by a kernel that was built without CONFIG_MEMORY_FAILURE (HWPOISON and SOFT_OFFLINE
  * are EINVAL); COLLAPSE moves no pages, so it is EINVAL where they do not lie in a block already.
  */
 #include "mm/vma.h"
@@ -93,8 +90,6 @@ static bool flags_of(int advice, uint32_t *set, uint32_t *clear)
 		{ ADVICE_DODUMP, 0, VMA_DONTDUMP },
 		{ ADVICE_WIPEONFORK, VMA_WIPEONFORK, 0 },
 		{ ADVICE_KEEPONFORK, 0, VMA_WIPEONFORK },
-		{ ADVICE_GUARD_INSTALL, VMA_GUARD, 0 },
-		{ ADVICE_GUARD_REMOVE, 0, VMA_GUARD },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
@@ -122,10 +117,6 @@ static int check_flags(const struct vma *vma, int advice, bool *ignored)
 	case ADVICE_MERGEABLE:
 		*ignored = vma->shared || vma->flags & VMA_HUGETLB;
 		return 0;
-	case ADVICE_GUARD_INSTALL:
-		return vma->flags & (VMA_LOCKED | VMA_HUGETLB) ? -EINVAL : 0;
-	case ADVICE_GUARD_REMOVE:
-		return vma->flags & VMA_HUGETLB ? -EINVAL : 0;
 	default:
 		return 0;
 	}
@@ -141,8 +132,6 @@ static int change_flags(struct ctx *ctx, struct part *part, uint32_t set, uint32
 		return err;
 	if (vma_change_flags(ctx, &part->vma, part->start, part->end, flags) < 0)
 		return -EAGAIN;
-	if (set & VMA_GUARD)
-		mm_zap(ctx, part->mm, part->start, part->end);
 	return 0;
 }
 
@@ -190,6 +179,18 @@ static int collapse(struct ctx *ctx, const struct part *part)
 	if (start >= (part->end & ~(HUGE_BYTES - 1)))
 		return start == (part->end & ~(HUGE_BYTES - 1)) ? 0 : -EINVAL;
 	return mm_huge_merge(ctx, part->vma, part->start, part->end) ? 0 : -EINVAL;
+}
+
+static int guard(struct ctx *ctx, const struct part *part)
+{
+	const bool install = part->advice == ADVICE_GUARD_INSTALL;
+
+	if (part->vma->flags & (install ? VMA_LOCKED | VMA_HUGETLB : VMA_HUGETLB))
+		return -EINVAL;
+	if (install)
+		return mm_guard_install(ctx, part->vma, part->start, part->end);
+	mm_guard_remove(ctx, part->vma, part->start, part->end);
+	return 0;
 }
 
 /* Make a hole in what the VMA maps. The map lock is released, and held again when this returns. */
@@ -240,6 +241,9 @@ static int advise_part(struct ctx *ctx, struct part *part)
 		return check_reclaim(part);
 	case ADVICE_COLLAPSE:
 		return collapse(ctx, part);
+	case ADVICE_GUARD_INSTALL:
+	case ADVICE_GUARD_REMOVE:
+		return guard(ctx, part);
 	default:
 		return 0;
 	}
@@ -278,7 +282,7 @@ int mm_advise(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, i
 		return 0;
 	if (advice == ADVICE_POPULATE_READ || advice == ADVICE_POPULATE_WRITE)
 		return mm_populate_advised(ctx, mm, addr, end, advice == ADVICE_POPULATE_WRITE);
-	if (flags_of(advice, &set, &clear) || advice == ADVICE_COLLAPSE) {
+	if (flags_of(advice, &set, &clear) || advice >= ADVICE_COLLAPSE) {
 		rwlock_write(ctx, &mm->map);
 		err = walk(ctx, mm, addr, end, advice);
 		mm_check_slow(ctx, mm);

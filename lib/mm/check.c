@@ -37,6 +37,12 @@ static void check_entry(const struct check *check, const struct vma *vma, ksim_a
 	           "page %lu at %#lx", vma_pgidx(vma, addr), addr);
 }
 
+static void check_guard(const struct check *check, const struct vma *vma, ksim_addr addr)
+{
+	CHECK_THAT(check->report, vma != NULL && vma->flags & VMA_GUARD,
+	           "guard I1: a guard stands in a VMA that says so", "at %#lx", addr);
+}
+
 static int check_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
 {
 	const struct check *check = arg;
@@ -49,6 +55,8 @@ static int check_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first,
 
 		if (pte_present(pte))
 			check_entry(check, ranges_find(&check->mm->vmas, at), at, pte);
+		else if (pte_is_guard(pte))
+			check_guard(check, ranges_find(&check->mm->vmas, at), at);
 	}
 	return 0;
 }

@@ -237,7 +237,7 @@ static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum a
 		return a->mm->stack_pages > 0 ? GROW : fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
 	if (!vma_allows(a->vma, access))
 		return fault_is(fault, SIGSEGV, SEGV_ACCERR, addr);
-	if (unlikely(a->vma->flags & VMA_GUARD))
+	if (unlikely(a->vma->flags & VMA_GUARD) && mm_is_guard(a->mm, addr))
 		return fault_is(fault, SIGSEGV, SEGV_MAPERR, addr);
 	a->pgidx = vma_pgidx(a->vma, addr);
 	if (a->vma->object != NULL) {

@@ -155,10 +155,8 @@ static struct vma *copy_vma(struct ctx *ctx, struct mm *child, const struct vma 
 	}
 	vma_copy_content(vma, from);
 	vma->flags &= ~(uint32_t)(VMA_LOCKED | VMA_LOCK_ON_FAULT);
-	if (vma->flags & VMA_WIPEONFORK) {
-		vma->flags &= ~(uint32_t)VMA_GUARD;
+	if (vma->flags & VMA_WIPEONFORK)
 		vma_anon_forget(vma);
-	}
 	vma_anon_fork(vma);
 	vma_link(ctx, vma);
 	return vma;
@@ -173,8 +171,11 @@ static int copy_all(struct ctx *ctx, struct mm *parent, struct fork *fork)
 		fork->vma = copy_vma(ctx, fork->child, vma);
 		if (fork->vma == NULL)
 			return -ENOMEM;
-		if (!vma->shared && !(vma->flags & VMA_WIPEONFORK) &&
-		    pt_visit(ctx, &parent->pt, vma->start, vma->end, &copier, fork) < 0)
+		if (vma->flags & VMA_WIPEONFORK)
+			continue;
+		if (mm_guard_copy(ctx, vma, fork->child) < 0)
+			return -ENOMEM;
+		if (!vma->shared && pt_visit(ctx, &parent->pt, vma->start, vma->end, &copier, fork) < 0)
 			return -ENOMEM;
 	}
 	return 0;

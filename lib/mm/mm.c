@@ -73,6 +73,7 @@ static void mm_destroy(struct ctx *ctx, struct drop *drop)
 	            (void *)mm);
 	while ((vma = ranges_at_or_above(&mm->vmas, 0)) != NULL) {
 		mm_zap(ctx, mm, vma->start, vma->end);
+		mm_guard_remove(ctx, vma, vma->start, vma->end);
 		vma_unlink(ctx, vma);
 		vma_release(ctx, vma);
 	}

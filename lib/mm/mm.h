@@ -32,7 +32,7 @@ enum vma_flag {
 	VMA_RANDOM = 1 << 9,        /* MADV_RANDOM */
 	VMA_DONTDUMP = 1 << 10,     /* MADV_DONTDUMP */
 	VMA_MERGEABLE = 1 << 11,    /* MADV_MERGEABLE */
-	VMA_GUARD = 1 << 12,        /* MADV_GUARD_INSTALL: nothing may be touched, whatever prot says */
+	VMA_GUARD = 1 << 12,        /* MADV_GUARD_INSTALL was said of some of it: there may be guards */
 	VMA_ACCOUNT = 1 << 13,      /* private memory that may be written, or could be once: it is accounted for */
 	VMA_DEMOTED = 1 << 14,      /* shared, of a file that may be written but for a seal */
 };

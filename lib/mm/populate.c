@@ -24,7 +24,7 @@ static void set_absent(struct ctx *ctx, const struct vma *vma, struct pt_slot *s
 
 	pt_lock(ctx, slot);
 	for (size_t i = 0; vma_object_is_at(vma, seq) && i < n; i++) {
-		if (pages[i].n == 0 || pte_present(pte_read(&slot->entry[i])))
+		if (pages[i].n == 0 || pte_read(&slot->entry[i]).bits != PTE_NONE.bits)
 			continue;
 		__atomic_fetch_add(&frame_of(pt->phys, pages[i])->mappers, 1, __ATOMIC_RELAXED);
 		if (flags & PTE_DIRTY)
@@ -88,7 +88,7 @@ void mm_populate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
 	map_read_lock(ctx, mm);
 	for (const struct vma *vma = ranges_at_or_above(&mm->vmas, start); vma != NULL && vma->start < end;
 	     vma = ranges_at_or_above(&mm->vmas, vma->end))
-		if (vma->object != NULL && vma->prot != 0 && !(vma->flags & VMA_GUARD) &&
+		if (vma->object != NULL && vma->prot != 0 &&
 		    !populate_vma(ctx, vma, MAX(vma->start, start), MIN(vma->end, end)))
 			break;
 	mm_filled(ctx, mm, start, end);

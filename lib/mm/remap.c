@@ -203,21 +203,14 @@ static struct vma *add_fresh(struct ctx *ctx, struct remap *r)
 	return fresh;
 }
 
-/* Guards stand at pages: there are none at those that were left empty, or are new. [start, end) lies in the VMA. */
-static void unguard(struct ctx *ctx, struct remap *r, struct vma *vma, ksim_addr start, ksim_addr end)
+/* What was moved from there stays a mapping, without pages and unlocked. It may be one with what they were moved to. */
+static void keep_source(struct remap *r, ksim_addr from, ksim_addr end)
 {
-	struct vma *low = vma;
+	struct vma *vma = ranges_find(&r->mm->vmas, from);
 
-	if (!(vma->flags & VMA_GUARD) || start == end)
-		return;
-	if (vma->start < start) {
-		vma = vma_chain_take(&r->spares);
-		vma_split(ctx, low, start, vma);
-	}
-	if (end < vma->end)
-		vma_split(ctx, vma, end, vma_chain_take(&r->spares));
-	vma_set_flags(vma, vma->flags & ~(uint32_t)VMA_GUARD);
-	vma_merge(ctx, vma);
+	vma_set_flags(vma, vma->flags & ~(uint32_t)(VMA_LOCKED | VMA_LOCK_ON_FAULT));
+	if (vma->start == from && vma->end == end)
+		vma_anon_forget(vma);
 }
 
 /* Move to r->to, where nothing is mapped and nodes are. What is left of old_length lies in one VMA. */
@@ -225,22 +218,17 @@ static void move(struct ctx *ctx, struct remap *r)
 {
 	ksim_addr from = r->what.addr, end = from + r->what.old_length;
 	struct carry carry = { .object = r->vma->object, .by = r->to - from };
-	struct vma *fresh = add_fresh(ctx, r);
 
+	r->vma = vma_merge(ctx, add_fresh(ctx, r));
 	if (r->what.old_length > 0) {
 		pt_for_each_leaf(ctx, &r->mm->pt, from, end, carry_leaf, &carry);
 		if (r->what.keep) {
-			vma_set_flags(r->vma, r->vma->flags & ~(uint32_t)(VMA_LOCKED | VMA_LOCK_ON_FAULT));
-			if (r->vma->start == from && r->vma->end == end)
-				vma_anon_forget(r->vma);
-			unguard(ctx, r, r->vma, from, end);
+			keep_source(r, from, end);
 		} else {
 			cut(ctx, r, from, end);
 			mm_free_nodes(ctx, r->mm, from, MAX(end, r->tail_end));
 		}
 	}
-	unguard(ctx, r, fresh, r->to + r->what.old_length, r->to + r->what.length);
-	vma_merge(ctx, ranges_find(&r->mm->vmas, r->to));
 	mm_filled(ctx, r->mm, r->to, r->to + r->what.length);
 }
 
@@ -356,12 +344,8 @@ static int expand(struct ctx *ctx, struct remap *r)
 	    mm_is_free(r->mm, vma->end, end)) {
 		if (overcommits(r, end - vma->end))
 			return -ENOMEM;
-		err = vma->flags & VMA_GUARD ? make_spares(ctx, r) : 0;
-		if (err < 0)
-			return err;
 		vma_resize(ctx, vma, vma->start, end);
-		unguard(ctx, r, vma, what->addr + what->old_length, end);
-		vma_merge(ctx, ranges_find(&r->mm->vmas, what->addr));
+		vma_merge(ctx, vma);
 		return 0;
 	}
 	if (!what->may_move)

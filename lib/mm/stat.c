@@ -189,12 +189,16 @@ static void tell_page(const struct ctx *ctx, const struct pgtable *pt, const str
 
 static int tell_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t n, void *arg)
 {
+	const struct pagemap *map = arg;
+
 	pt_lock(ctx, &first);
 	for (size_t i = 0; i < n; i++) {
 		pte_t pte = pte_read(&first.entry[i]);
 
 		if (pte_present(pte))
 			tell_page(ctx, pt, arg, pte, addr + i * PAGE_BYTES);
+		else if (pte_is_guard(pte))
+			map->word[((addr - map->start) >> PAGE_SHIFT) + i] = PAGEMAP_SWAPPED | PAGEMAP_GUARD;
 	}
 	pt_unlock(ctx, &first);
 	return 0;

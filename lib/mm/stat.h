@@ -40,7 +40,9 @@ void mm_usage_all(struct ctx *ctx, struct mm *mm, struct mm_totals *totals, stru
 /** Words of /proc/<pid>/pagemap. The low 55 bits are the pfn. */
 #define PAGEMAP_PFN_MASK  ((UINT64_C(1) << 55) - 1)
 #define PAGEMAP_EXCLUSIVE (UINT64_C(1) << 56)
+#define PAGEMAP_GUARD     (UINT64_C(1) << 58)
 #define PAGEMAP_FILE      (UINT64_C(1) << 61)
+#define PAGEMAP_SWAPPED   (UINT64_C(1) << 62) /* absent, and not empty: a guard */
 #define PAGEMAP_PRESENT   (UINT64_C(1) << 63)
 
 /** The words of n pages from addr on, all below PT_SPAN; without show_pfns their pfns are 0. */

@@ -202,9 +202,9 @@ void vma_split(struct ctx *ctx, struct vma *vma, ksim_addr at, struct vma *fresh
 bool vma_continues(const struct vma *low, const struct vma *high)
 {
 	return low != NULL && high != NULL && low->end == high->start && low->max_prot == high->max_prot &&
-	       low->shared == high->shared && low->noreserve == high->noreserve && low->flags == high->flags &&
-	       low->object == high->object && low->backing == high->backing &&
-	       low->pgidx + vma_pages(low) == high->pgidx;
+	       low->shared == high->shared && low->noreserve == high->noreserve &&
+	       ((low->flags ^ high->flags) & ~(uint32_t)VMA_GUARD) == 0 && low->object == high->object &&
+	       low->backing == high->backing && low->pgidx + vma_pages(low) == high->pgidx;
 }
 
 bool vma_can_merge(const struct vma *low, const struct vma *high)
@@ -220,6 +220,7 @@ static struct vma *join(struct ctx *ctx, struct vma *low, struct vma *high)
 	ksim_addr end = high->end;
 
 	vma_anon_join(low, high);
+	low->flags |= high->flags & VMA_GUARD;
 	ranges_remove(&mm->vmas, high->start);
 	ranges_resize(&mm->vmas, low->start, low->start, end);
 	if (low->object == NULL) {

@@ -116,6 +116,17 @@ bool vma_anon_agrees(const struct vma *low, const struct vma *high);
 /** They become one. */
 void vma_anon_join(struct vma *vma, const struct vma *other);
 
+/* ---- guards: guard.c ---- */
+
+/** Whether a guard stands at an address of a VMA with VMA_GUARD. Either kind of map lock. */
+bool mm_is_guard(const struct mm *mm, ksim_addr addr);
+/** Guards in the place of all that the range has, which lies in the VMA. 0; -ENOMEM and nothing is changed */
+int mm_guard_install(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end);
+/** Take the guards of the range away. */
+void mm_guard_remove(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end);
+/** A child of fork has them too. 0 or -ENOMEM */
+int mm_guard_copy(struct ctx *ctx, const struct vma *vma, struct mm *child);
+
 /* ---- pages of 2 MiB: huge.c ---- */
 
 /** The first address of the 2 MiB around an address. */

@@ -28,11 +28,11 @@ static void check_leaf_entry(const struct pgtable *pt, pte_t pte, ksim_addr addr
 	pfn_t pfn = pte_pfn(pte);
 	unsigned use;
 
-	if (pte.bits == 0)
+	if (pte.bits == 0 || pte_is_guard(pte))
 		return;
 	CHECK_THAT(report, pte.bits == pte_make(pt->format, pfn, pte_flags(pt->format, pte)).bits,
-	           "an entry is 0 or what its format makes", "%s, address %#llx: %#llx", pt->format->name, (ull)addr,
-	           (ull)pte.bits);
+	           "an entry is 0, a guard or what its format makes", "%s, address %#llx: %#llx", pt->format->name,
+	           (ull)addr, (ull)pte.bits);
 	use = pfn.n < pt->phys->nframes ? frame_of(pt->phys, pfn)->use : FRAME_FREE;
 	CHECK_THAT(report, use == FRAME_ANON || use == FRAME_FILE, "an entry points to a page in use",
 	           "address %#llx: pfn %#llx, use %u", (ull)addr, (ull)pfn.n, use);

@@ -138,6 +138,7 @@ static void add_flags(struct ctx *ctx, struct text *text, const struct mm_region
 		{ r->max_prot & PROT_X, "me " },
 		{ r->shared, "ms " },
 		{ r->flags & VMA_GROWSDOWN, "gd " },
+		{ r->flags & VMA_GUARD, "gu " },
 		{ r->flags & VMA_LOCKED, "lo " },
 		{ r->flags & VMA_SEQUENTIAL, "sr " },
 		{ r->flags & VMA_RANDOM, "rr " },

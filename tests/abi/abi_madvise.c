@@ -782,6 +782,27 @@ TEST(madvise_guard, makes_every_access_SIGSEGV_until_it_is_removed)
 	unmap(map, 3);
 }
 
+TEST(madvise_guard, goes_along_with_its_page_and_cuts_no_mapping)
+{
+	/* mm/madvise.c: guards stand in page tables; the mapping around them stays one, which mremap moves as a whole. */
+	addr_t map = map_anonymous(3, RW, MAP_PRIVATE), moved;
+
+	need(ADVICE_GUARD_REMOVE, map, "MADV_GUARD_INSTALL");
+	st8(map, 'a');
+	EXPECT_EQ(x_madvise(map + PAGE, PAGE, ADVICE_GUARD_INSTALL), 0);
+	moved = x_mremap(map, 3 * PAGE, 5 * PAGE, MREMAP_MAYMOVE, 0);
+	REQUIRE(moved != NO_MAPPING);
+	EXPECT_EQ(ld8(moved), 'a');
+	EXPECT_LOAD_FAULTS(moved + PAGE, SIGSEGV, SEGV_MAPERR);
+	EXPECT_EQ(ld8(moved + 2 * PAGE), 0);
+	EXPECT_EQ(ld8(moved + 4 * PAGE), 0);
+	/* What was mapped over it, or unmapped, is no guard any more. */
+	EXPECT_EQ(x_munmap(moved + PAGE, PAGE), 0);
+	EXPECT_EQ(x_mmap(moved + PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), moved + PAGE);
+	EXPECT_EQ(ld8(moved + PAGE), 0);
+	unmap(moved, 5);
+}
+
 TEST(madvise_guard, is_EFAULT_for_calls_and_cannot_be_brought_in)
 {
 	/* madvise(2). */

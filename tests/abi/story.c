@@ -11,7 +11,7 @@
  *	STORY_OUT                 where it is written to
  *
  * Left out is what goes by the host's memory rather than by what is promised: MADV_FREE, MADV_COLD and MADV_PAGEOUT, Rss
- * and its parts, since the host maps around a page that is read; and MADV_GUARD_*, which README tells of.
+ * and its parts, since the host maps around a page that is read.
  */
 #include "abi.h"
 
@@ -173,10 +173,12 @@ static void do_mremap(void)
 
 static void do_madvise(void)
 {
+	enum { GUARD_INSTALL = 102, GUARD_REMOVE = 103 };
 	int advice = ONE_OF(MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_DONTNEED,
 	                    MADV_DONTNEED, MADV_REMOVE, MADV_REMOVE, MADV_DONTFORK, MADV_DOFORK, MADV_HUGEPAGE,
 	                    MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK, MADV_KEEPONFORK,
-	                    MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_MERGEABLE, 99);
+	                    MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_MERGEABLE, GUARD_INSTALL, GUARD_INSTALL,
+	                    GUARD_REMOVE, 99);
 	struct pages p = some_pages();
 
 	SAY("madvise(%u, %u, %d)", p.at, p.n, advice);

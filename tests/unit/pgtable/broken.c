@@ -79,10 +79,10 @@ static void leaf_entry_body(struct pt_bed *b)
 	pte_t *entry = entry_of(b, PT_LEAF_SHIFT);
 	const struct pte_format *format = b->pt.format;
 
-	EXPECT_FINDS_WHILE(entry->bits, entry->bits & ~PTE_PRESENT, "an entry is 0 or what its format makes", pt_check,
-	                   &b->pt);
-	EXPECT_FINDS_WHILE(entry->bits, entry->bits | UINT64_C(1) << 48, "an entry is 0 or what its format makes",
+	EXPECT_FINDS_WHILE(entry->bits, entry->bits & ~PTE_PRESENT, "an entry is 0, a guard or what its format makes",
 	                   pt_check, &b->pt);
+	EXPECT_FINDS_WHILE(entry->bits, entry->bits | UINT64_C(1) << 48,
+	                   "an entry is 0, a guard or what its format makes", pt_check, &b->pt);
 	EXPECT_FINDS_WHILE(entry->bits, pte_make(format, PFN_NONE, RW).bits,
 	                   "an entry points to a page in use: address 0x40201000: pfn 0, use 2", pt_check, &b->pt);
 	EXPECT_FINDS_WHILE(entry->bits, pte_make(format, b->pt.root, RW).bits, "an entry points to a page in use",

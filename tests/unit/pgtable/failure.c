@@ -150,7 +150,7 @@ TEST(pgtable, validator_notices_what_is_broken)
 		EXPECT_EQ(lines(&b.pt), 1);
 		*slot.entry = pte_make(b.pt.format, b.pt.root, PTE_READ);
 		EXPECT_EQ(lines(&b.pt), 1);
-		*slot.entry = (pte_t){ 2 };
+		*slot.entry = (pte_t){ 6 };
 		EXPECT_MSG(lines(&b.pt) >= 1, "%u", lines(&b.pt));
 		*slot.entry = PTE_NONE;
 		EXPECT_EQ(lines(&b.pt), 0);
