@@ -48,13 +48,14 @@ enum {
 
 struct ranges_node {
 	uint64_t end[WAYS];
-	uint64_t start[WAYS];
 	union {
 		void *value;               /* leaf */
 		struct ranges_node *child; /* inner */
 	} to[WAYS];
+	uint64_t start[WAYS];
 	uint64_t gap[WAYS]; /* inner */
 	uint32_t n;         /* slots in use */
+	bool marked;        /* of the owner; also while it is a spare */
 };
 
 /* What a slot holds. */
@@ -76,6 +77,16 @@ struct path {
 size_t ranges_node_bytes(void)
 {
 	return sizeof(struct ranges_node);
+}
+
+void ranges_node_mark(void *node, bool marked)
+{
+	((struct ranges_node *)node)->marked = marked;
+}
+
+bool ranges_node_is_marked(const void *node)
+{
+	return ((const struct ranges_node *)node)->marked;
 }
 
 void ranges_init(struct ranges *r)
@@ -462,12 +473,16 @@ void ranges_resize(struct ranges *r, uint64_t start, uint64_t new_start, uint64_
 
 /* Lookup. An inner slot's end is exactly its child's, so below the root the slot always exists. */
 
-/* Have a node's ends, starts and values come to the processor at once, not one after the other as they are asked for. */
-static inline void node_fetch(const struct ranges_node *node)
+/*
+ * Have what a search reads of a node come to the processor at once, not one after the other as it is asked for: the ends,
+ * and what they lead to; of a leaf the starts too.
+ */
+static inline void node_fetch(const struct ranges_node *node, bool leaf)
 {
 	const char *bytes = (const char *)node;
+	size_t n = leaf ? offsetof(struct ranges_node, gap) : offsetof(struct ranges_node, start);
 
-	for (size_t at = 0; at < offsetof(struct ranges_node, gap); at += CACHE_LINE)
+	for (size_t at = 0; at < n; at += CACHE_LINE)
 		__builtin_prefetch(bytes + at);
 }
 
@@ -481,7 +496,7 @@ static inline const struct ranges_node *leaf_above(const struct ranges *r, uint6
 	i = slots_up_to(node, at);
 	for (unsigned level = r->height; level > 1; level--) {
 		node = node->to[i].child;
-		node_fetch(node);
+		node_fetch(node, level == 2);
 		i = slots_up_to(node, at);
 	}
 	*slot = i;
@@ -504,6 +519,14 @@ void *ranges_at_or_above(const struct ranges *r, uint64_t at)
 	return leaf != NULL ? leaf->to[slot].value : NULL;
 }
 
+void *ranges_first_in(const struct ranges *r, uint64_t from, uint64_t to)
+{
+	unsigned slot;
+	const struct ranges_node *leaf = leaf_above(r, from, &slot);
+
+	return leaf != NULL && leaf->start[slot] < to ? leaf->to[slot].value : NULL;
+}
+
 void *ranges_below(const struct ranges *r, uint64_t at)
 {
 	const struct ranges_node *node = r->root;
@@ -513,6 +536,21 @@ void *ranges_below(const struct ranges *r, uint64_t at)
 	for (unsigned level = r->height; level > 1; level--)
 		node = node->to[slots_starting_below(node, at) - 1].child;
 	return node->to[slots_starting_below(node, at) - 1].value;
+}
+
+void ranges_around(const struct ranges *r, uint64_t from, uint64_t to, uint64_t *floor, uint64_t *ceiling)
+{
+	const struct ranges_node *node = r->root;
+	unsigned slot;
+
+	*floor = 0;
+	if (node != NULL && node->start[0] < from) {
+		for (unsigned level = r->height; level > 1; level--)
+			node = node->to[slots_starting_below(node, from) - 1].child;
+		*floor = node->end[slots_starting_below(node, from) - 1];
+	}
+	node = leaf_above(r, to, &slot);
+	*ceiling = node != NULL ? node->start[slot] : UINT64_MAX;
 }
 
 /* Gaps. */

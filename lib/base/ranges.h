@@ -28,6 +28,10 @@ struct ranges {
 /** Bytes of one node buffer. */
 size_t ranges_node_bytes(void);
 
+/** Something that the owner wants to know of a node buffer when it is given back; what is zeroed is not marked. */
+void ranges_node_mark(void *node, bool marked);
+bool ranges_node_is_marked(const void *node);
+
 void ranges_init(struct ranges *r);
 /** How many node buffers must be given before `inserts` insertions (with any removals between them) cannot fail. */
 unsigned ranges_shortage(const struct ranges *r, unsigned inserts);
@@ -46,6 +50,13 @@ void ranges_resize(struct ranges *r, uint64_t start, uint64_t new_start, uint64_
 void *ranges_find(const struct ranges *r, uint64_t at);
 /** The value of the first range with end > at (it contains `at` or lies above), or NULL. */
 void *ranges_at_or_above(const struct ranges *r, uint64_t at);
+/** The value of the first range that reaches into [from, to), or NULL. */
+void *ranges_first_in(const struct ranges *r, uint64_t from, uint64_t to);
+/**
+ * Where the last range with start < from ends, 0 if there is none, and where the first one with end > to begins,
+ * UINT64_MAX if there is none; without a look at the values.
+ */
+void ranges_around(const struct ranges *r, uint64_t from, uint64_t to, uint64_t *floor, uint64_t *ceiling);
 /** The value of the last range with start < at, or NULL. */
 void *ranges_below(const struct ranges *r, uint64_t at);
 

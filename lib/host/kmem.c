@@ -3,7 +3,8 @@
  * Kernel objects from the host's malloc.
  *
  * No cache of our own sits in between: each object stays one allocation that the address sanitizer, LeakSanitizer
- * and valgrind know, and a planned failure is asked for before anything else happens.
+ * and valgrind know, and a planned failure is asked for before anything else happens. Who has so many of a kind that it
+ * matters where they lie in the host's memory asks for a block, and takes it apart.
  *
  * The machine's account is in several parts, so that two processes on two host threads do not write the same cache
  * line. An object's part follows from its address: a malloc gives each thread regions of its own, and whoever frees the
@@ -18,6 +19,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* glibc's regions, which are the largest. */
 enum { REGION_SHIFT = 26 };
@@ -54,6 +56,20 @@ void *kmem_alloc(struct ctx *ctx, size_t size)
 		return NULL;
 	zero(memory, size);
 	account(ctx->env, memory, size);
+	return memory;
+}
+
+void *kmem_alloc_block(struct ctx *ctx)
+{
+	void *memory;
+
+	if (env_fails(ctx, FAIL_KMEM))
+		return NULL;
+	if (posix_memalign(&memory, KMEM_BLOCK_BYTES, KMEM_BLOCK_BYTES) != 0)
+		return NULL;
+	madvise(memory, KMEM_BLOCK_BYTES, MADV_HUGEPAGE); /* if it can */
+	zero(memory, KMEM_BLOCK_BYTES);
+	account(ctx->env, memory, KMEM_BLOCK_BYTES);
 	return memory;
 }
 

@@ -6,17 +6,29 @@
  * would deadlock instead of by nobody. A read-write lock lets a waiting writer go first: a process whose threads
  * fault all the time could otherwise never map anything. That forbids taking one twice, which the ranks forbid anyway.
  *
- * A mutex and a read-write lock are a word that is taken by a compare-exchange and released by one exchange: a pair
- * that nobody contends for costs half of what the host's costs, and a call of the kernel takes ten or twenty. Who does
- * not get it spins for a moment, then sets LOCK_AWAITED and sleeps on the word until it is woken:
+ * A mutex is a word that is taken by a compare-exchange and released by one exchange: a pair that nobody contends for
+ * costs half of what the host's costs, and a call of the kernel takes ten or twenty. Who does not get it spins for a
+ * moment, then sets LOCK_AWAITED and sleeps on the word until it is woken:
  *
- *	mutex    OPEN -> HELD -> OPEN                    uncontended
- *	         HELD -> AWAITED -> OPEN, wake one       who was woken takes it as AWAITED, others may sleep
- *	rwlock   n readers | AWAITED                     no new reader comes in
- *	         last reader or writer -> OPEN, wake all who still must wait sets AWAITED again
+ *	OPEN -> HELD -> OPEN                    uncontended
+ *	HELD -> AWAITED -> OPEN, wake one       who was woken takes it as AWAITED, others may sleep
  *
- * Releasing is the last access to the word: who is woken may end the lock at once. The wake-up itself takes the
- * address only, and to be woken for nothing does no harm.
+ * A read-write lock has such a word for its writers, and beside it lanes, each on a cache line of its own, in which
+ * readers are counted. So two tasks that fault write nothing that the other reads. A writer pays for it with a look at
+ * all lanes:
+ *
+ *	word      OPEN          HELD ------------------------------> OPEN, wake all
+ *	lanes     1 0 2 0 ...   0 0 2 0 ... draining ... 0 0 0 0     nobody comes in
+ *
+ * Who comes while the word is not open takes his count back and waits for it.
+ *
+ * Releasing a mutex is the last access to its word: who is woken may end the lock at once. The wake-up itself takes the
+ * address only, and to be woken for nothing does no harm. A read-write lock is looked at after a reader has released it.
+ *
+ * I1  a writer goes on when it has seen every lane 0 after it took the word; a reader, when it has seen the word open
+ *     after it was counted
+ * I2  whoever is counted out of a lane while the word is not open ends `draining`: so a writer that set it and then saw
+ *     readers is woken by the last of them
  *
  * helgrind knows the host's locks only, and the thread sanitizer says more about them; under either the host's are
  * taken. The ranks are the same.
@@ -50,6 +62,7 @@ static const char *const rank_names[RANK_COUNT] = {
 	[RANK_MM_MAP] = "mm map",
 	[RANK_MM_MAP_CHILD] = "mm map of a child",
 	[RANK_OBJECT] = "object",
+	[RANK_OBJECT_LOOK] = "look at an object",
 	[RANK_PT_LEAF] = "page-table leaf",
 	[RANK_TLB_LIST] = "tlb list",
 	[RANK_FRAME] = "frame allocator",
@@ -57,6 +70,7 @@ static const char *const rank_names[RANK_COUNT] = {
 	[RANK_WAIT_QUEUE] = "wait queue",
 	[RANK_WAITER] = "waiter",
 	[RANK_ACCOUNT] = "account",
+	[RANK_POOL] = "pool",
 };
 
 _Static_assert(RANK_COUNT <= 32, "ctx->held has a bit for each rank");
@@ -131,7 +145,12 @@ void rwlock_init(struct rwlock *l, enum lock_rank rank)
 {
 	pthread_rwlockattr_t attr;
 
-	*l = (struct rwlock){ .rank = (uint8_t)rank, .posix = watched() };
+	l->word = LOCK_OPEN;
+	l->draining = 0;
+	l->rank = (uint8_t)rank;
+	l->posix = watched();
+	for (unsigned i = 0; i < RWLOCK_LANES; i++)
+		l->lanes[i].readers = 0;
 	if (!l->posix)
 		return;
 	require(NULL, pthread_rwlockattr_init(&attr), "pthread_rwlockattr_init");
@@ -140,13 +159,23 @@ void rwlock_init(struct rwlock *l, enum lock_rank rank)
 	pthread_rwlockattr_destroy(&attr);
 }
 
+/* Not how many they are, but whether there are any. */
+static uint32_t readers_of(const struct rwlock *l)
+{
+	uint32_t readers = 0;
+
+	for (unsigned i = 0; i < RWLOCK_LANES; i++)
+		readers |= __atomic_load_n(&l->lanes[i].readers, __ATOMIC_SEQ_CST);
+	return readers;
+}
+
 void rwlock_fini(struct rwlock *l)
 {
 	if (l->posix)
 		require(NULL, pthread_rwlock_destroy(&l->lock), "pthread_rwlock_destroy");
 	else
-		KSIM_ASSERT(NULL, l->word == LOCK_OPEN, "a lock ends released", "'%s': %#x", rank_name(l->rank),
-		            l->word);
+		KSIM_ASSERT(NULL, l->word == LOCK_OPEN && readers_of(l) == 0, "a lock ends released",
+		            "'%s': %#x, readers %#x", rank_name(l->rank), l->word, readers_of(l));
 }
 
 /* Waiting for a word. */
@@ -199,33 +228,69 @@ void mutex_wake(struct mutex *m)
 	wake(&m->word, 1);
 }
 
-/* With bits of `against` set the lock cannot be had; then the word says that somebody waits. */
-static void rwlock_await(struct rwlock *l, uint32_t against, uint32_t add)
+/* Until a writer has gone. */
+static void sleep_until_open(struct rwlock *l)
 {
-	for (;;) {
-		uint32_t was = spin_while(&l->word, against);
+	uint32_t was = spin_while(&l->word, ~0u);
 
-		if (!(was & against)) {
-			if (__atomic_compare_exchange_n(&l->word, &was, was + add, false, __ATOMIC_ACQUIRE,
-			                                __ATOMIC_RELAXED))
-				return;
-		} else if (was & LOCK_AWAITED || __atomic_compare_exchange_n(&l->word, &was, was | LOCK_AWAITED, false,
-		                                                             __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-			sleep_while(&l->word, was | LOCK_AWAITED);
-		}
+	if (was == LOCK_OPEN)
+		return;
+	if (was == LOCK_AWAITED ||
+	    __atomic_compare_exchange_n(&l->word, &was, LOCK_AWAITED, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		sleep_while(&l->word, LOCK_AWAITED);
+}
+
+void rwlock_wait_read(struct rwlock *l, uint32_t *readers)
+{
+	if (l->posix) {
+		require(NULL, pthread_rwlock_rdlock(&l->lock), "pthread_rwlock_rdlock");
+		return;
+	}
+	do {
+		__atomic_fetch_sub(readers, 1, __ATOMIC_SEQ_CST);
+		rwlock_left(l);
+		sleep_until_open(l);
+		__atomic_fetch_add(readers, 1, __ATOMIC_SEQ_CST);
+	} while (__atomic_load_n(&l->word, __ATOMIC_SEQ_CST) != LOCK_OPEN);
+}
+
+bool rwlock_try_posix(struct rwlock *l)
+{
+	return pthread_rwlock_tryrdlock(&l->lock) == 0;
+}
+
+void rwlock_wait_write(struct rwlock *l)
+{
+	uint32_t open = LOCK_OPEN;
+
+	if (l->posix) {
+		require(NULL, pthread_rwlock_wrlock(&l->lock), "pthread_rwlock_wrlock");
+		return;
+	}
+	while (!__atomic_compare_exchange_n(&l->word, &open, LOCK_HELD, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+		sleep_until_open(l);
+		open = LOCK_OPEN;
 	}
 }
 
-void rwlock_wait(struct rwlock *l, bool write)
+/* The word is the caller's: readers only leave. */
+void rwlock_drain(struct rwlock *l)
 {
-	if (l->posix && write)
-		require(NULL, pthread_rwlock_wrlock(&l->lock), "pthread_rwlock_wrlock");
-	else if (l->posix)
-		require(NULL, pthread_rwlock_rdlock(&l->lock), "pthread_rwlock_rdlock");
-	else if (write)
-		rwlock_await(l, ~(uint32_t)LOCK_AWAITED, LOCK_WRITER);
-	else
-		rwlock_await(l, LOCK_WRITER | LOCK_AWAITED, 1);
+	for (unsigned i = 0; i < RWLOCK_LANES; i++)
+		spin_while(&l->lanes[i].readers, ~0u);
+	while (readers_of(l) != 0) {
+		__atomic_store_n(&l->draining, 1, __ATOMIC_SEQ_CST);
+		if (readers_of(l) != 0)
+			sleep_while(&l->draining, 1);
+	}
+	__atomic_store_n(&l->draining, 0, __ATOMIC_RELAXED);
+}
+
+void rwlock_left(struct rwlock *l)
+{
+	if (__atomic_load_n(&l->draining, __ATOMIC_SEQ_CST) != 0 &&
+	    __atomic_exchange_n(&l->draining, 0, __ATOMIC_SEQ_CST) != 0)
+		wake(&l->draining, 1);
 }
 
 void rwlock_wake(struct rwlock *l)

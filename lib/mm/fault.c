@@ -24,7 +24,7 @@
  *     still reads the old frame when another writes the new one; who is told of the copy instead (notifier.h) exchanges
  *     the one for the other at a stroke, before anybody can write the new one
  *
- * Locking: map shared; object's lock inside object_page only; then the leaf lock.
+ * Locking: map shared; the object's locks inside object_page only; then the leaf lock.
  * Linux: mm/memory.c (handle_mm_fault). Pages of 2 MiB: huge.c. Not modelled: NUMA, fault-around.
  */
 #include "mm/vma.h"

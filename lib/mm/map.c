@@ -50,7 +50,7 @@ void mm_cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, stru
 	struct vma *vma;
 
 	mm_zap(ctx, mm, start, end);
-	while ((vma = ranges_at_or_above(&mm->vmas, start)) != NULL && vma->start < end) {
+	while ((vma = ranges_first_in(&mm->vmas, start, end)) != NULL) {
 		mm_guard_remove(ctx, vma, MAX(start, vma->start), MIN(end, vma->end));
 		if (vma->start < start && end < vma->end) {
 			KSIM_ASSERT(ctx, *spare != NULL, "a cut has the VMA it needs", "[%#lx, %#lx)", start, end);

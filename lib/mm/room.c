@@ -57,9 +57,7 @@ bool mm_overcommits(const struct mm *mm, unsigned prot, bool shared, bool norese
 
 bool mm_is_free(const struct mm *mm, ksim_addr start, ksim_addr end)
 {
-	const struct vma *vma = ranges_at_or_above(&mm->vmas, start);
-
-	return vma == NULL || vma->start >= end;
+	return ranges_first_in(&mm->vmas, start, end) == NULL;
 }
 
 uint64_t mm_pages_in(const struct mm *mm, ksim_addr start, ksim_addr end)

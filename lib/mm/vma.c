@@ -14,7 +14,10 @@
  *     that has grown up to the other; a child of fork has the VMAs that its parent had
  * I5  mm->pages, data_pages, stack_pages and locked are sums over the VMAs in the tree
  *
- * Locking: the map lock exclusive throughout; the object's lock inside it.
+ * VMAs, and the nodes of the tree, are single kernel objects as long as there are not many; from then on they come from
+ * pools of the address space, where they lie close to each other.
+ *
+ * Locking: the map lock exclusive throughout, but for freeing; the object's lock inside it.
  * Linux: mm/vma.c. Not modelled: VMAs without pages (pfn maps), policies, userfaultfd.
  */
 #include "mm/vma.h"
@@ -23,12 +26,22 @@
 
 #include <errno.h>
 
+enum { MANY_VMAS = 4096 };
+
+/* Whether new VMAs and nodes shall lie close to each other. */
+static bool are_many(const struct mm *mm)
+{
+	return mm->vmas.count >= MANY_VMAS;
+}
+
 struct vma *vma_alloc(struct ctx *ctx, struct mm *mm)
 {
-	struct vma *vma = kmem_alloc(ctx, sizeof(*vma));
+	bool pooled = are_many(mm);
+	struct vma *vma = pooled ? pool_alloc(ctx, &mm->vma_pool, sizeof(*vma)) : kmem_alloc(ctx, sizeof(*vma));
 
 	if (vma == NULL)
 		return NULL;
+	vma->pooled = pooled;
 	vma->mm = mm;
 	vma->mapper.ops = &vma_mapper_ops;
 	origin_set(ctx, &vma->origin, CENSUS_VMA);
@@ -40,13 +53,34 @@ void vma_free(struct ctx *ctx, struct vma *vma)
 	if (vma == NULL)
 		return;
 	origin_clear(&vma->origin);
-	kmem_free(ctx->env, vma, sizeof(*vma));
+	if (vma->pooled)
+		pool_free(ctx, &vma->mm->vma_pool, vma);
+	else
+		kmem_free(ctx->env, vma, sizeof(*vma));
+}
+
+static void *node_alloc(struct ctx *ctx, struct mm *mm)
+{
+	bool pooled = are_many(mm);
+	void *node = pooled ? pool_alloc(ctx, &mm->nodes, ranges_node_bytes()) : kmem_alloc(ctx, ranges_node_bytes());
+
+	if (node != NULL)
+		ranges_node_mark(node, pooled);
+	return node;
+}
+
+static void node_free(struct ctx *ctx, struct mm *mm, void *node)
+{
+	if (ranges_node_is_marked(node))
+		pool_free(ctx, &mm->nodes, node);
+	else
+		kmem_free(ctx->env, node, ranges_node_bytes());
 }
 
 int vma_reserve(struct ctx *ctx, struct mm *mm, unsigned inserts)
 {
 	for (unsigned n = ranges_shortage(&mm->vmas, inserts); n > 0; n--) {
-		void *node = kmem_alloc(ctx, ranges_node_bytes());
+		void *node = node_alloc(ctx, mm);
 
 		if (node == NULL)
 			return -ENOMEM;
@@ -58,7 +92,7 @@ int vma_reserve(struct ctx *ctx, struct mm *mm, unsigned inserts)
 static void unreserve_down_to(struct ctx *ctx, struct mm *mm, unsigned nspares)
 {
 	while (mm->vmas.nspares > nspares)
-		kmem_free(ctx->env, ranges_take(&mm->vmas), ranges_node_bytes());
+		node_free(ctx, mm, ranges_take(&mm->vmas));
 }
 
 void vma_unreserve(struct ctx *ctx, struct mm *mm)

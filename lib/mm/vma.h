@@ -264,8 +264,8 @@ void mm_invalidate_for_copy(struct ctx *ctx, struct mm *mm, ksim_addr page);
 void mm_check_slow(struct ctx *ctx, struct mm *mm);
 
 /*
- * The map lock for those who only need the VMAs to stay as they are. A kind of its own, so that it can be made
- * cheaper here alone.
+ * The map lock for those who only need the VMAs to stay as they are. Tasks that hold it so at once, since they fault, do
+ * not write to the same cache lines for it.
  */
 static inline void map_read_lock(struct ctx *ctx, struct mm *mm)
 {

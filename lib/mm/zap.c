@@ -126,12 +126,12 @@ const struct mapper_ops vma_mapper_ops = { .zap = zap_mapper };
 
 void mm_free_nodes(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
 {
-	const struct vma *low = ranges_below(&mm->vmas, start);
-	const struct vma *high = ranges_at_or_above(&mm->vmas, end);
-	ksim_addr floor = low != NULL ? low->end : 0;
-	ksim_addr ceiling = high != NULL ? high->start : PT_SPAN;
-	pfn_t chain = pt_detach(ctx, &mm->pt, start, end, floor, ceiling);
+	ksim_addr floor, ceiling;
+	pfn_t chain;
 
+	ranges_around(&mm->vmas, start, end, &floor, &ceiling);
+	ceiling = MIN(ceiling, PT_SPAN);
+	chain = pt_detach(ctx, &mm->pt, start, end, floor, ceiling);
 	if (chain.n == 0)
 		return;
 	mm_invalidate(ctx, mm, floor, ceiling, true);

@@ -23,7 +23,8 @@
  *
  * Locking: object->lock for slots, mappers and stores to size; taken inside mm->map, outside the page-table lock. size
  * and seq may be read without it. The inode's lock, outside of all, keeps other calls away from size and content, so
- * parts of pages are zeroed with no more than that. writers is atomic, since it is taken under no lock in particular.
+ * parts of pages are zeroed with no more than that. page() may find a page without any of these, as long as the frame is
+ * safe while it is found (shmem.c). writers is atomic, since it is taken under no lock in particular.
  * Linux: mm/filemap.c, mm/truncate.c, mm/memory.c (unmap_mapping_range), mapping_map_writable in include/linux/fs.h.
  * Not modelled: swap, writeback.
  */

@@ -19,8 +19,12 @@
  * I4  count is the number of frame numbers in all leaves
  * I5  only a slot that holds a frame number is marked; nmarked is the number of those in all leaves
  *
- * Locking: the caller's. Linux: lib/xarray.c. Not modelled: multi-index entries, marks in branches, lookups without a
- * lock.
+ * I6  whatever radix_peek follows is complete before it is linked: a node, a root with all that was there under it, a
+ *     slot's mark and the frame's content before the frame number
+ *
+ * Locking: the caller's; radix_peek needs only that no node is freed and no slot cleared meanwhile. Linux:
+ * lib/xarray.c, whose nodes and pages are freed after a grace period. Not modelled: multi-index entries, marks in
+ * branches.
  */
 #include "object/radix.h"
 
@@ -105,10 +109,10 @@ static void clear_bit(struct radix *r, struct radix_node *node, unsigned slot)
 
 static void link_child(struct branch *parent, unsigned slot, struct radix_node *child)
 {
-	parent->child[slot] = child;
 	child->parent = parent;
 	child->slot = (uint8_t)slot;
 	fill_bit(&parent->head, slot);
+	__atomic_store_n(&parent->child[slot], child, __ATOMIC_RELEASE);
 }
 
 void radix_init(struct radix *r)
@@ -133,6 +137,27 @@ pfn_t radix_get(const struct radix *r, uint64_t index)
 	const struct leaf *leaf = find_leaf(r, index);
 
 	return leaf != NULL ? (pfn_t){ leaf->pfn[index & SLOT_MASK] } : PFN_NONE;
+}
+
+pfn_t radix_peek(const struct radix *r, uint64_t index, bool *marked)
+{
+	const struct radix_node *node = __atomic_load_n(&r->root, __ATOMIC_ACQUIRE);
+	const struct leaf *leaf;
+	pfn_t pfn;
+
+	*marked = false;
+	/* The root itself says how much it covers: height may be another's already. */
+	if (node == NULL || (node->level + 1u < LEVELS_MAX && index >> shift_of(node->level + 1u) != 0))
+		return PFN_NONE;
+	while (node->level > 0) {
+		node = __atomic_load_n(&TWIG_OF(node)->child[slot_at(index, node->level)], __ATOMIC_ACQUIRE);
+		if (node == NULL)
+			return PFN_NONE;
+	}
+	leaf = LEAF_OF(node);
+	pfn.n = __atomic_load_n(&leaf->pfn[index & SLOT_MASK], __ATOMIC_ACQUIRE);
+	*marked = __atomic_load_n(&leaf->marked, __ATOMIC_RELAXED) >> (index & SLOT_MASK) & 1;
+	return pfn;
 }
 
 pfn_t radix_block(const struct radix *r, uint64_t index)
@@ -171,7 +196,7 @@ static int grow(struct ctx *ctx, struct radix *r, uint64_t index)
 		}
 		if (r->root != NULL)
 			link_child(TWIG_OF(root), 0, r->root);
-		r->root = root;
+		__atomic_store_n(&r->root, root, __ATOMIC_RELEASE);
 		r->height++;
 	}
 	return 0;
@@ -209,7 +234,12 @@ int radix_reserve(struct ctx *ctx, struct radix *r, uint64_t first, uint64_t n)
 	return err;
 }
 
-static struct leaf *set(struct radix *r, uint64_t index, pfn_t pfn)
+static void set_marks(struct leaf *leaf, uint64_t marked)
+{
+	__atomic_store_n(&leaf->marked, marked, __ATOMIC_RELAXED);
+}
+
+static void set(struct radix *r, uint64_t index, pfn_t pfn, bool marked)
 {
 	struct leaf *leaf = find_leaf(r, index);
 	unsigned slot = index & SLOT_MASK;
@@ -218,23 +248,23 @@ static struct leaf *set(struct radix *r, uint64_t index, pfn_t pfn)
 	            "index %#llx, %s", (unsigned long long)index, leaf != NULL ? "filled" : "not reserved");
 	KSIM_ASSERT(NULL, pfn.n != 0 && pfn.n <= UINT32_MAX, "a slot holds a frame's number", "pfn %#llx",
 	            (unsigned long long)pfn.n);
-	leaf->pfn[slot] = (uint32_t)pfn.n;
+	if (marked) {
+		set_marks(leaf, leaf->marked | UINT64_C(1) << slot);
+		r->nmarked++;
+	}
+	__atomic_store_n(&leaf->pfn[slot], (uint32_t)pfn.n, __ATOMIC_RELEASE);
 	fill_bit(&leaf->head, slot);
 	r->count++;
-	return leaf;
 }
 
 void radix_set(struct radix *r, uint64_t index, pfn_t pfn)
 {
-	set(r, index, pfn);
+	set(r, index, pfn, false);
 }
 
 void radix_set_marked(struct radix *r, uint64_t index, pfn_t pfn)
 {
-	struct leaf *leaf = set(r, index, pfn);
-
-	leaf->marked |= UINT64_C(1) << (index & SLOT_MASK);
-	r->nmarked++;
+	set(r, index, pfn, true);
 }
 
 static void unmark(struct radix *r, struct leaf *leaf, unsigned slot)
@@ -242,7 +272,7 @@ static void unmark(struct radix *r, struct leaf *leaf, unsigned slot)
 	if (likely(leaf->marked == 0))
 		return;
 	r->nmarked -= leaf->marked >> slot & 1;
-	leaf->marked &= ~(UINT64_C(1) << slot);
+	set_marks(leaf, leaf->marked & ~(UINT64_C(1) << slot));
 }
 
 pfn_t radix_clear(struct radix *r, uint64_t index)
@@ -268,7 +298,7 @@ void radix_mark(struct radix *r, uint64_t index)
 	KSIM_ASSERT(NULL, leaf != NULL && leaf->pfn[slot] != 0, "a page is there to be marked", "index %#llx",
 	            (unsigned long long)index);
 	r->nmarked += !(leaf->marked >> slot & 1);
-	leaf->marked |= UINT64_C(1) << slot;
+	set_marks(leaf, leaf->marked | UINT64_C(1) << slot);
 }
 
 bool radix_marked(const struct radix *r, uint64_t index)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Frame numbers by page index: a radix tree of 64-way nodes that is only as high as its highest index needs.
- * A slot holds a frame number or 0, and a filled one may be marked. Mechanism only; the caller locks and counts references.
+ * A slot holds a frame number or 0, and a filled one may be marked. Mechanism only; the caller locks and counts
+ * references.
  */
 #ifndef OBJECT_RADIX_H
 #define OBJECT_RADIX_H
@@ -23,6 +24,11 @@ struct radix {
 void radix_init(struct radix *r);
 /** The slot's frame, PFN_NONE if empty. */
 pfn_t radix_get(const struct radix *r, uint64_t index);
+/**
+ * The same for one who does not keep others from filling and marking slots, but does keep them from clearing slots and
+ * pruning. A slot that is being filled is seen empty, or filled with its mark.
+ */
+pfn_t radix_peek(const struct radix *r, uint64_t index, bool *marked);
 /**
  * Make the nodes for [first, first + n), n > 0, so that radix_set there cannot fail.
  * 0 or -ENOMEM (extra nodes stay until radix_prune).

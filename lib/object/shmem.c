@@ -2,8 +2,14 @@
 /*
  * Shared memory: an object whose absent pages are zeros, and whose present ones live in RAM and nowhere else.
  *
- * One page, for a fault or a write: look under the lock, allocate and zero a frame without it, lock and look again;
- * whoever comes second gives his frame back and takes the first one's.
+ * One page, for a fault or a write: look without the lock, allocate and zero a frame, lock and look again; whoever comes
+ * second gives his frame back and takes the first one's. Pages that are there are so found by any number of tasks at
+ * once, which write to nothing that another one reads:
+ *
+ *	look      looked shared: size, slot, one more reference
+ *	remove    lock: size and sequence stored .. looked exclusive: slots emptied, nodes freed .. frames put
+ *
+ * Whoever is kept out meanwhile, or has to take a mark off, looks under the lock.
  *
  * Many pages, all or none, for ftruncate and fallocate: count what is absent and refuse what RAM cannot hold before
  * anything is touched, so that an absurd size costs nothing; allocate all frames; then, under one hold of the lock,
@@ -18,12 +24,14 @@
  * Both unwritten pages and data count in st_blocks; both go absent by remove().
  *
  * I1  a frame in a slot was zeroed before it got there
- * I2  page() hands out and makes pages below the size only, and looks at the size under the lock, so it cannot put one
- *     behind the back of a truncation; with PAGE_BEYOND, and commit(), beyond it too, for a caller who keeps truncations
- *     away
+ * I2  page() hands out and makes pages below the size only, and makes one only if it sees so under the lock, so it
+ *     cannot put one behind the back of a truncation; with PAGE_BEYOND, and commit(), beyond it too, for a caller who
+ *     keeps truncations away
  * I3  beyond the size there are pages of zeros only: unwritten ones, and what a write made that failed
+ * I4  no slot is emptied and no node freed but under the lock and `looked`, so that a frame found under either has the
+ *     slot's reference until the caller has one of his own
  *
- * Locking: object->lock, under which frames and nodes may be allocated and no page is ever zeroed.
+ * Locking: object->lock, under which frames and nodes may be allocated and no page is ever zeroed; inside it `looked`.
  * Linux: mm/shmem.c. Not modelled: swap, quotas.
  */
 #include "object/shmem.h"
@@ -54,14 +62,47 @@ static int look_locked(struct ctx *ctx, struct object *object, uint64_t pgidx, u
 	return 0;
 }
 
+enum { LOOK_LOCKED = 1 };
+
+/* @return what look_locked would, or LOOK_LOCKED */
+static int look_unlocked(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out)
+{
+	struct shmem *shmem = shmem_of(object);
+	int err = 0;
+	bool marked;
+
+	if (unlikely(!rwlock_try_read(ctx, &shmem->looked)))
+		return LOOK_LOCKED;
+	if (!(how & PAGE_BEYOND) && pgidx >= pages_of(object_size(object)))
+		err = -ENXIO;
+	else if ((*out = radix_peek(&shmem->pages, pgidx, &marked)).n == 0)
+		err = -ENOENT;
+	else if (marked && how & PAGE_TOUCH)
+		err = LOOK_LOCKED;
+	else
+		frame_get(ctx->env->phys, *out);
+	rwlock_read_unlock(ctx, &shmem->looked);
+	return err;
+}
+
 static int look(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out)
 {
-	int err;
+	int err = look_unlocked(ctx, object, pgidx, how, out);
 
+	if (likely(err != LOOK_LOCKED))
+		return err;
 	mutex_lock(ctx, &object->lock);
 	err = look_locked(ctx, object, pgidx, how, out);
 	mutex_unlock(ctx, &object->lock);
 	return err;
+}
+
+/* Free the nodes that hold nothing. */
+static void prune_locked(struct ctx *ctx, struct object *object)
+{
+	rwlock_write(ctx, &shmem_of(object)->looked);
+	radix_prune(ctx->env, radix_of(object));
+	rwlock_write_unlock(ctx, &shmem_of(object)->looked);
 }
 
 /* Fill [first, first + n): of pfns, the first *used have gone into slots. */
@@ -73,7 +114,7 @@ static int install_locked(struct ctx *ctx, struct object *object, uint64_t first
 
 	*used = 0;
 	if (err < 0) {
-		radix_prune(ctx->env, pages);
+		prune_locked(ctx, object);
 		return err;
 	}
 	for (uint64_t pgidx = first; pgidx < first + n; pgidx++) {
@@ -305,9 +346,9 @@ static int shmem_commit(struct ctx *ctx, struct object *object, uint64_t first, 
 	return err;
 }
 
-static size_t shmem_remove(struct ctx *ctx, struct object *object, uint64_t *next, uint64_t last, pfn_t *out, size_t n)
+/* Nobody looks. */
+static size_t take_out(struct ctx *ctx, struct radix *pages, uint64_t *next, uint64_t last, pfn_t *out, size_t n)
 {
-	struct radix *pages = radix_of(object);
 	size_t done = 0;
 	uint64_t pgidx;
 	pfn_t pfn;
@@ -318,6 +359,16 @@ static size_t shmem_remove(struct ctx *ctx, struct object *object, uint64_t *nex
 	}
 	if (done < n)
 		radix_prune(ctx->env, pages);
+	return done;
+}
+
+static size_t shmem_remove(struct ctx *ctx, struct object *object, uint64_t *next, uint64_t last, pfn_t *out, size_t n)
+{
+	size_t done;
+
+	rwlock_write(ctx, &shmem_of(object)->looked);
+	done = take_out(ctx, radix_of(object), next, last, out, n);
+	rwlock_write_unlock(ctx, &shmem_of(object)->looked);
 	return done;
 }
 
@@ -361,10 +412,11 @@ static void shmem_destroy(struct ctx *ctx, struct object *object)
 	size_t n;
 
 	do {
-		n = shmem_remove(ctx, object, &next, OBJECT_PGIDX_MAX, pfns, REMOVE_BATCH);
+		n = take_out(ctx, radix_of(object), &next, OBJECT_PGIDX_MAX, pfns, REMOVE_BATCH);
 		free_frames(ctx, pfns, n);
 	} while (n != 0);
 	radix_fini(ctx->env, radix_of(object));
+	rwlock_fini(&shmem_of(object)->looked);
 	object_fini(object);
 	kmem_free(ctx->env, shmem_of(object), sizeof(struct shmem));
 }
@@ -391,6 +443,7 @@ int object_create_shmem(struct ctx *ctx, uint64_t size, struct object **out)
 		return -ENOMEM;
 	object_init(ctx, &shmem->object, &shmem_ops, size);
 	radix_init(&shmem->pages);
+	rwlock_init(&shmem->looked, RANK_OBJECT_LOOK);
 	*out = &shmem->object;
 	return 0;
 }

@@ -10,7 +10,8 @@
 
 struct shmem {
 	struct object object;
-	struct radix pages; /* o  marked: fallocate made it, and nobody has touched it since */
+	struct radix pages;   /* o  marked: fallocate made it, and nobody has touched it since */
+	struct rwlock looked; /* RANK_OBJECT_LOOK, exclusive only under o: while pages or nodes of the tree go */
 };
 
 static inline struct shmem *shmem_of(struct object *object)

@@ -35,6 +35,7 @@ static void init_members(struct ctx *ctx, struct process *p, struct kernel *kern
 {
 	p->kernel = kernel;
 	owner_init(&ctx->env->owners, &p->owner, pid, name);
+	p->lane = pid;
 	census_add(&p->owner, CENSUS_PROCESS, 1);
 	LIST_INIT(&p->children);
 	LIST_INIT(&p->zombies);

@@ -54,6 +54,7 @@ struct process {
 	struct fdtable *files;    /* c  likewise */
 	struct fs *fs;            /* c  likewise */
 	LIST_HEAD(, task) tasks;  /* p  all since its birth; idle ones too */
+	uint32_t lane;            /* p  of its next task: each has another one, see host/lock.h */
 	bool born;                /* p  its birth is complete: mm and files may be borrowed */
 	bool torn;                /* p  somebody makes it a zombie */
 	bool leaderless;          /* a p  its first thread has exited alone: it ends with its last one */

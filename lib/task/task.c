@@ -35,6 +35,7 @@ static void init_ctx(struct task *task)
 	ctx->limits = &p->limits;
 	ctx->creds = &p->creds;
 	ctx->fs = p->fs;
+	ctx->lane = p->lane++;
 }
 
 /* Number the task and put it on the list, if the process still lives. */

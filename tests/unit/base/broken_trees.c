@@ -69,7 +69,7 @@ TEST(itree_check, equal_intervals_out_of_address_order_are_named)
 }
 
 /* A node as ranges.c draws it, in words. */
-enum { WAYS = 16, END = 0, START = 16, TO = 32, GAP = 48, SLOTS = 64, WORDS = 65 };
+enum { WAYS = 16, END = 0, TO = 16, START = 32, GAP = 48, SLOTS = 64, WORDS = 65 };
 
 enum { RANGES = 100 };
 

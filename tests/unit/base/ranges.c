@@ -172,6 +172,22 @@ static void compare_gaps(struct model *m)
 	}
 }
 
+/* Of [at, at + a little): k ranges begin below at, the one of index i is the first that ends above it. */
+static void compare_surroundings(struct model *m, uint64_t at, size_t k, size_t i)
+{
+	uint64_t to = at < SPACE ? at + below(m, 50) : at, floor, ceiling;
+	size_t above = index_above(m, to);
+	void *in = i < m->n && m->sorted[i].start < to ? value_of(m->sorted[i].start) : NULL;
+
+	REQUIRE_MSG(ranges_first_in(&m->tree, at, to) == in, "seed %" PRIu64 ": in [%" PRIu64 ", %" PRIu64 ")", m->seed,
+	            at, to);
+	ranges_around(&m->tree, at, to, &floor, &ceiling);
+	REQUIRE_MSG(floor == (k > 0 ? m->sorted[k - 1].end : 0) &&
+	                    ceiling == (above < m->n ? m->sorted[above].start : UINT64_MAX),
+	            "seed %" PRIu64 ": around [%" PRIu64 ", %" PRIu64 "): %" PRIu64 ", %" PRIu64, m->seed, at, to,
+	            floor, ceiling);
+}
+
 static void compare_lookups(struct model *m)
 {
 	uint64_t at = below(m, 32) == 0 ? UINT64_MAX : below(m, SPACE + 100);
@@ -185,6 +201,7 @@ static void compare_lookups(struct model *m)
 	REQUIRE_MSG(ranges_at_or_above(&m->tree, at) == above, "seed %" PRIu64 ": above %" PRIu64, m->seed, at);
 	REQUIRE_MSG(ranges_below(&m->tree, at) == (k > 0 ? value_of(m->sorted[k - 1].start) : NULL),
 	            "seed %" PRIu64 ": below %" PRIu64, m->seed, at);
+	compare_surroundings(m, at, k, i);
 }
 
 /* Where the next range might go: anywhere, or near what is there, upwards or downwards. */

@@ -67,6 +67,7 @@ static inline void bed_open(struct bed *bed)
 		ctx_init(&p->ctx, &bed->env, "read");
 		p->ctx.owner = &p->owner;
 		p->ctx.waiter = &p->waiter;
+		p->ctx.lane = i;
 		p->bed = bed;
 	}
 }

@@ -143,6 +143,15 @@ static void now_and_then_tarry(int i)
 		host_yield();
 }
 
+/* Whether nobody writes while it is read. */
+static bool stays(int i)
+{
+	unsigned was = counters.by_rwlock;
+
+	now_and_then_tarry(i + 2);
+	return counters.by_rwlock == was;
+}
+
 static int add(struct bed_process *p)
 {
 	unsigned torn = 0;
@@ -157,9 +166,12 @@ static int add(struct bed_process *p)
 		now_and_then_tarry(i + 1);
 		rwlock_write_unlock(&p->ctx, &counters.rwlock);
 		rwlock_read(&p->ctx, &counters.rwlock);
-		torn += counters.by_rwlock == 0;
-		now_and_then_tarry(i + 2);
+		torn += counters.by_rwlock == 0 || !stays(i);
 		rwlock_read_unlock(&p->ctx, &counters.rwlock);
+		if (rwlock_try_read(&p->ctx, &counters.rwlock)) {
+			torn += !stays(i + 1);
+			rwlock_read_unlock(&p->ctx, &counters.rwlock);
+		}
 		spin_lock(&p->ctx, &counters.word, RANK_PT_LEAF);
 		counters.by_word++;
 		spin_unlock(&p->ctx, &counters.word, RANK_PT_LEAF);
@@ -197,6 +209,35 @@ TEST(lock, every_kind_excludes_as_the_hosts_locks)
 {
 	add_together((struct mutex){ .rank = RANK_OBJECT, .posix = true, .lock = PTHREAD_MUTEX_INITIALIZER },
 	             (struct rwlock){ .rank = RANK_MM_MAP, .posix = true, .lock = PTHREAD_RWLOCK_INITIALIZER });
+}
+
+static void try_beside_others(struct rwlock lock)
+{
+	struct bed bed;
+	struct ctx *reader, *other;
+
+	bed_open(&bed);
+	reader = &bed.processes[0].ctx;
+	other = &bed.processes[1].ctx;
+	rwlock_write(&bed.ctx, &lock);
+	EXPECT(!rwlock_try_read(reader, &lock));
+	EXPECT_EQ(reader->held, 0);
+	rwlock_write_unlock(&bed.ctx, &lock);
+	EXPECT(rwlock_try_read(reader, &lock));
+	EXPECT(lock_held(reader, RANK_MM_MAP));
+	EXPECT(rwlock_try_read(other, &lock));
+	rwlock_read_unlock(reader, &lock);
+	rwlock_read_unlock(other, &lock);
+	rwlock_write(&bed.ctx, &lock);
+	rwlock_write_unlock(&bed.ctx, &lock);
+	rwlock_fini(&lock);
+	bed_close(&bed);
+}
+
+TEST(lock, trying_to_read_fails_while_a_writer_is_there_and_leaves_nothing)
+{
+	try_beside_others((struct rwlock){ .rank = RANK_MM_MAP });
+	try_beside_others((struct rwlock){ .rank = RANK_MM_MAP, .posix = true, .lock = PTHREAD_RWLOCK_INITIALIZER });
 }
 
 static void end_a_held_mutex(void *arg)

@@ -35,11 +35,14 @@ static uint64_t model_index(unsigned i)
 static void compare_with_model(const struct radix *r, const uint64_t *model)
 {
 	uint64_t count = 0, found, at = 0;
+	bool marked;
 	pfn_t pfn;
 
 	for (unsigned i = 0; i < MODEL_SIZE; i++) {
 		count += model[i] != 0;
 		EXPECT_EQ(radix_get(r, model_index(i)).n, model[i]);
+		EXPECT_EQ(radix_peek(r, model_index(i), &marked).n, model[i]);
+		EXPECT(!marked);
 	}
 	EXPECT_EQ(r->count, count);
 	for (; count > 0 && radix_next(r, at, &found, &pfn); at = found + 1, count--) {
