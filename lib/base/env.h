@@ -33,7 +33,6 @@ struct sysctl {
 	uint32_t memfd_noexec;      /* vm.memfd_noexec: 0, 1, 2 */
 	uint32_t transparent_huge;  /* 2 MiB mappings where they fit: 0 never, 1 always */
 	uint32_t overcommit_memory; /* vm.overcommit_memory: 0, 1, 2; kept and told, no more */
-	uint64_t nr_hugepages;      /* vm.nr_hugepages: pages of 2 MiB in the pool of MAP_HUGETLB */
 };
 
 /** As Linux boots. */

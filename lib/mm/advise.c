@@ -130,8 +130,9 @@ static int change_flags(struct ctx *ctx, struct part *part, uint32_t set, uint32
 
 	if (err < 0 || ignored || flags == part->vma->flags)
 		return err;
-	if (vma_change_flags(ctx, &part->vma, part->start, part->end, flags) < 0)
-		return -EAGAIN;
+	err = vma_change_flags(ctx, &part->vma, part->start, part->end, flags);
+	if (err < 0)
+		return err == -ENOMEM ? -EAGAIN : err;
 	return 0;
 }
 
@@ -155,7 +156,7 @@ static int forget_pages(struct ctx *ctx, struct part *part)
 	    (part->advice == ADVICE_DONTNEED && !(part->vma->flags & VMA_HUGETLB) && part->vma->flags & VMA_LOCKED))
 		return -EINVAL;
 	if (part->start < part->end)
-		mm_zap(ctx, part->mm, part->start, part->end);
+		mm_zap_part(ctx, part->vma, part->start, part->end);
 	return 0;
 }
 

@@ -51,8 +51,13 @@ static int check_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first,
 	(void)pt;
 	for (size_t i = 0; i < n; i++) {
 		ksim_addr at = addr + i * PAGE_BYTES;
+		const struct vma *vma;
 		pte_t pte = pte_read(&first.entry[i]);
 
+		CHECK_THAT(check->report,
+		           !pte_present(pte) || (vma = ranges_find(&check->mm->vmas, at)) == NULL ||
+		                   !(vma->flags & VMA_HUGETLB),
+		           "hugetlb I2: huge pages are mapped as such", "at %#lx", at);
 		if (pte_present(pte))
 			check_entry(check, ranges_find(&check->mm->vmas, at), at, pte);
 		else if (pte_is_guard(pte))
@@ -78,9 +83,13 @@ static int check_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, 
 		return 0; /* pt_check reports the block */
 	frame = frame_of(pt->phys, pte_pfn(pte));
 	own = frame_block_is_own(pt->phys, pte_pfn(pte));
-	CHECK_THAT(check->report, (frame->use == FRAME_FILE) == (vma->object != NULL),
+	CHECK_THAT(check->report,
+	           (frame->use == FRAME_FILE) == (vma->object != NULL) || (vma->flags & VMA_HUGETLB && !vma->shared),
 	           "a huge entry maps pages of the VMA's object, or private ones", "use %u of pfn %#lx at %#lx",
 	           frame->use, pte_pfn(pte).n, addr);
+	CHECK_THAT(check->report, frame_pooled(frame) == !!(vma->flags & VMA_HUGETLB),
+	           "pages of the pool are where they were asked for, and no others", "pfn %#lx at %#lx", pte_pfn(pte).n,
+	           addr);
 	CHECK_THAT(check->report, (flags & ~vma_pte_flags(vma, own) & (PTE_READ | PTE_WRITE | PTE_EXEC)) == 0,
 	           "a huge entry allows no more than its VMA, and writing only to a block of its own",
 	           "flags %#x, prot %#x at %#lx, use %u", flags, vma->prot, addr, frame->use);
@@ -119,6 +128,12 @@ static void check_vma(struct ctx *ctx, struct check_report *report, const struct
 	           next->start);
 	CHECK_THAT(report, (vma->prot & ~vma->max_prot) == 0, "prot lies within max_prot", "%#x, %#x", vma->prot,
 	           vma->max_prot);
+	CHECK_THAT(report,
+	           !(vma->flags & VMA_HUGETLB) ||
+	                   (object != NULL && object_is_huge(object) &&
+	                    ((vma->start | vma->end | vma->pgidx << PAGE_SHIFT) % PT_LEAF_SPAN) == 0),
+	           "hugetlb I1: a VMA of huge pages is of whole ones", "[%#lx, %#lx), page %#lx", vma->start, vma->end,
+	           vma->pgidx);
 	CHECK_THAT(report, !vma->shared || object != NULL, "a shared VMA has an object", "at %#lx", vma->start);
 	if (object == NULL)
 		return;

@@ -7,6 +7,7 @@
  *   the VMA is a guard ................ SIGSEGV SEGV_MAPERR
  *   the page lies past the file's end . SIGBUS  BUS_ADRERR
  *   no memory for a promised page ..... SIGKILL, as Linux's OOM killer would, also for the limit of a memory group
+ *   no huge page left in the pool ..... SIGBUS  BUS_ADRERR
  *   entry absent, shared .............. the object's frame
  *   entry absent, private file ........ read: the object's frame, read-only; write: a copy of it
  *   entry absent, private anonymous ... read: the frame of zeros, read-only; write: a fresh frame
@@ -25,7 +26,7 @@
  *     the one for the other at a stroke, before anybody can write the new one
  *
  * Locking: map shared; the object's locks inside object_page only; then the leaf lock.
- * Linux: mm/memory.c (handle_mm_fault). Pages of 2 MiB: huge.c. Not modelled: NUMA, fault-around.
+ * Linux: mm/memory.c (handle_mm_fault). Pages of 2 MiB: huge.c, hugetlb.c. Not modelled: NUMA, fault-around.
  */
 #include "mm/vma.h"
 
@@ -125,7 +126,7 @@ static int replace(struct ctx *ctx, struct attempt *a, pfn_t fresh)
 		return RETRY;
 	}
 	pte_exchange(a->slot.entry, PTE_NONE);
-	mm_invalidate_for_copy(ctx, a->mm, addr);
+	mm_invalidate_for_copy(ctx, a->mm, addr, addr + PAGE_BYTES);
 	if (old.n != ctx->env->zero_pfn)
 		frame_copy(pt->phys, fresh, old);
 	__atomic_fetch_add(&frame_of(pt->phys, fresh)->mappers, 1, __ATOMIC_RELAXED);
@@ -227,6 +228,25 @@ static int fault_present(struct ctx *ctx, struct attempt *a, unsigned need)
 	return err < 0 ? err : replace(ctx, a, a->pfn);
 }
 
+/* A page of 2 MiB. HUGE_NOT: it is to be one of 4 KiB */
+static int fault_huge(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum access access, struct fault *fault)
+{
+	struct huge_fault huge = { .kind = EVENT_FAULT_OTHER };
+	int err;
+
+	a->wanted = "a page-table node";
+	if (unlikely(a->vma->flags & VMA_HUGETLB))
+		err = mm_hugetlb_fault(ctx, a->vma, addr, access, a->seq, &huge);
+	else
+		err = mm_huge_fault(ctx, a->vma, addr, access, a->seq, &huge);
+	a->kind = huge.kind;
+	a->pfn = huge.pfn;
+	a->copied = huge.copied;
+	if (err == -EFAULT)
+		return fault_is(fault, SIGBUS, BUS_ADRERR, addr);
+	return err;
+}
+
 /* One attempt with the map held shared. */
 static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum access access, struct fault *fault)
 {
@@ -246,11 +266,8 @@ static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum a
 			return fault_is(fault, SIGBUS, BUS_ADRERR, addr);
 	}
 	if (vma_huge_fits(a->vma, addr)) {
-		struct huge_fault huge = { .kind = EVENT_FAULT_OTHER };
-		int err = mm_huge_fault(ctx, a->vma, addr, access, a->seq, &huge);
+		int err = fault_huge(ctx, a, addr, access, fault);
 
-		a->kind = huge.kind;
-		a->pfn = huge.pfn;
 		if (err != HUGE_NOT)
 			return err == HUGE_RETRY ? RETRY : err;
 	}

@@ -106,40 +106,62 @@ static int copy_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, 
 	}
 }
 
-/* A huge entry of private memory: the child gets one too, both may only read. */
-static int copy_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+/* Write-protect a huge entry of the parent if it is of private memory, for one more that maps the block. PFN_NONE: it is not */
+static pfn_t collect_huge(struct ctx *ctx, struct fork *fork, struct pgtable *pt, struct pt_slot *slot, bool *split)
 {
-	struct fork *fork = arg;
-	struct pgtable *child = &fork->child->pt;
-	struct pt_slot copy;
-	pfn_t node, head;
-	pte_t was;
+	pte_t was = pt_lock_huge(ctx, pt, slot);
+	pfn_t head = pte_pfn(was);
 
-	if (pt_ensure_second(ctx, child, addr, &copy) < 0 || pt_node_alloc(ctx, &node) < 0)
-		return -ENOMEM;
-	was = pt_lock_huge(ctx, pt, &slot);
-	head = pte_pfn(was);
-	if (!pte_present(was) || frame_use(frame_of(pt->phys, head)) != FRAME_ANON) {
-		pt_unlock(ctx, &slot);
-		pt_node_free(ctx, node);
-		return pte_present(was) ? 0 : pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, copy_leaf, arg);
+	*split = !pte_present(was);
+	if (*split || frame_use(frame_of(pt->phys, head)) != FRAME_ANON) {
+		pt_unlock(ctx, slot);
+		return PFN_NONE;
 	}
 	while (pte_flags(pt->format, was) & PTE_WRITE) {
 		unsigned flags = pte_flags(pt->format, was) & ~(unsigned)PTE_WRITE;
 
 		fork->protected = true;
-		if (pte_compare_exchange(slot.entry, was, pte_with_flags(pt->format, was, flags)))
+		if (pte_compare_exchange(slot->entry, was, pte_with_flags(pt->format, was, flags)))
 			break;
-		was = pte_read(slot.entry);
+		was = pte_read(slot->entry);
 	}
 	frame_block_map(pt->phys, head);
-	pt_unlock(ctx, &slot);
-	pt_lock(ctx, &copy);
-	if (!pt_set_huge(child, &copy, addr, pte_make_huge(child->format, head, vma_pte_flags(fork->vma, false)),
-	                 &node))
-		KSIM_ASSERT(ctx, false, "nobody else fills the child's table", "at %#lx", addr);
-	pt_unlock(ctx, &copy);
-	return 0;
+	pt_unlock(ctx, slot);
+	return head;
+}
+
+/* A huge entry of private memory: the child gets one too, both may only read. Repeats while truncation interferes. */
+static int copy_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	struct fork *fork = arg;
+	struct pgtable *child = &fork->child->pt;
+	struct object *object = fork->vma->object;
+	struct pt_slot copy;
+	pfn_t node, head;
+	bool split, done;
+
+	if (pt_ensure_second(ctx, child, addr, &copy) < 0 || pt_node_alloc(ctx, &node) < 0)
+		return -ENOMEM;
+	for (;;) {
+		uint64_t seq = object != NULL ? object_seq(object) : 0;
+
+		split = false;
+		head = PFN_NONE;
+		if (vma_pages_in_file(fork->vma, addr, n) == n)
+			head = collect_huge(ctx, fork, pt, &slot, &split);
+		if (head.n == 0)
+			break;
+		pt_lock(ctx, &copy);
+		done = vma_object_is_at(fork->vma, seq) &&
+		       pt_set_huge(child, &copy, addr,
+		                   pte_make_huge(child->format, head, vma_pte_flags(fork->vma, false)), &node);
+		pt_unlock(ctx, &copy);
+		if (done)
+			return 0;
+		frame_block_unmap(ctx, pt->phys, head);
+	}
+	pt_node_free(ctx, node);
+	return split ? pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, copy_leaf, arg) : 0;
 }
 
 static const struct pt_visitor copier = { .leaf = copy_leaf, .huge = copy_huge };
@@ -154,6 +176,9 @@ static struct vma *copy_vma(struct ctx *ctx, struct mm *child, const struct vma 
 		return NULL;
 	}
 	vma_copy_content(vma, from);
+	promise_put(ctx, vma->promise); /* it was made to the parent */
+	vma->promise = NULL;
+	vma->robbed = false;
 	vma->flags &= ~(uint32_t)(VMA_LOCKED | VMA_LOCK_ON_FAULT);
 	if (vma->flags & VMA_WIPEONFORK)
 		vma_anon_forget(vma);

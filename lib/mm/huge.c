@@ -16,7 +16,8 @@
  * whole, is mapped by blocks without being asked. A read of advised anonymous memory gets a block as a write does.
  *
  * What concerns a part splits the entry first (pgtable, huge.c): munmap, mprotect, truncation, the cutting of a VMA, and
- * a write to private memory that others share, which copies 4 KiB.
+ * a write to private memory that others share, which copies 4 KiB. Huge pages that were asked for by name are another matter,
+ * and never split: hugetlb.c, which sets its entries by what is here.
  *
  * I1  a huge entry lies in one VMA and maps 512 pages of its object in order, or a block of private memory
  * I2  as for small entries, one is set only if nothing was removed from the object since before its size was read
@@ -49,7 +50,7 @@ static bool place_get(struct ctx *ctx, const struct vma *vma, ksim_addr addr, st
 	return pt_ensure_second(ctx, pt, addr, &place->slot) == 0 && pt_node_alloc(ctx, &place->node) == 0;
 }
 
-/* Set the entry that is absent. own: a block of private memory, which is given back if that fails. Ends the place. */
+/* Set the entry that is absent. own: a block of private memory. Ends the place. */
 static int install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct place *place, pfn_t head, bool own,
                    uint64_t seq)
 {
@@ -65,9 +66,14 @@ static int install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struc
 	}
 	pt_unlock(ctx, &place->slot);
 	pt_node_free(ctx, place->node);
-	if (err != 0 && own)
-		frame_put_block(ctx, head);
 	return err;
+}
+
+int mm_huge_install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, pfn_t head, bool own, uint64_t seq)
+{
+	struct place place;
+
+	return place_get(ctx, vma, addr, &place) ? install(ctx, vma, addr, &place, head, own, seq) : HUGE_NOT;
 }
 
 static int fault_object(struct ctx *ctx, const struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
@@ -99,6 +105,7 @@ static int fault_anon(struct ctx *ctx, struct vma *vma, ksim_addr addr, struct h
 {
 	struct place place;
 	pfn_t head;
+	int err;
 
 	if (!is_advised(vma) || !place_get(ctx, vma, huge_down(addr), &place))
 		return HUGE_NOT;
@@ -109,12 +116,14 @@ static int fault_anon(struct ctx *ctx, struct vma *vma, ksim_addr addr, struct h
 	vma_anon_prepare(vma);
 	done->kind = EVENT_FAULT_ANON;
 	done->pfn.n = head.n + ((addr - huge_down(addr)) >> PAGE_SHIFT);
-	return install(ctx, vma, huge_down(addr), &place, head, true, 0);
+	err = install(ctx, vma, huge_down(addr), &place, head, true, 0);
+	if (err != 0)
+		frame_put_block(ctx, head);
+	return err;
 }
 
-/* An entry is there. */
-static int fault_present(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct pt_slot *slot, unsigned need,
-                         uint64_t seq, struct huge_fault *done)
+int mm_huge_allow(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct pt_slot *slot, unsigned need,
+                  uint64_t seq, struct huge_fault *done)
 {
 	struct pgtable *pt = &vma->mm->pt;
 	pte_t was = pt_lock_huge(ctx, pt, slot);
@@ -130,13 +139,23 @@ static int fault_present(struct ctx *ctx, const struct vma *vma, ksim_addr addr,
 	if (now & need)
 		changed = !pte_compare_exchange(slot->entry, was, pte_with_flags(pt->format, was, now));
 	pt_unlock(ctx, slot);
-	if (!(now & need)) {
-		pt_split(ctx, pt, addr);
-		return HUGE_NOT;
-	}
+	if (!(now & need))
+		return HUGE_COPY;
 	done->kind = EVENT_FAULT_REUSE;
 	done->pfn = pte_pfn_at(pt->format, was, addr);
 	return changed ? HUGE_RETRY : 0;
+}
+
+/* An entry is there. What must be copied is copied by 4 KiB. */
+static int fault_present(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct pt_slot *slot, unsigned need,
+                         uint64_t seq, struct huge_fault *done)
+{
+	int err = mm_huge_allow(ctx, vma, addr, slot, need, seq, done);
+
+	if (err != HUGE_COPY)
+		return err;
+	pt_split(ctx, &vma->mm->pt, addr);
+	return HUGE_NOT;
 }
 
 int mm_huge_fault(struct ctx *ctx, struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,

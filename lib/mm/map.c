@@ -8,7 +8,8 @@
  * A range is emptied before it is taken out of the tree: the map lock keeps faults from filling it again, and a
  * truncation that ends in between has still found whatever was left of its pages.
  *
- * I1  when a call fails for want of memory, nothing has changed
+ * I1  when a call fails for want of memory, nothing has changed; but when the pool cannot promise huge pages, what was to be
+ *     replaced is gone
  * I2  a new mapping that may write is in object->writers before anyone can see it
  *
  * Locking: the map lock exclusive. Linux: mm/mmap.c, mm/vma.c.
@@ -45,13 +46,18 @@ bool mm_cuts_a_hole(const struct mm *mm, ksim_addr start, ksim_addr end)
 	return vma != NULL && vma->start < start && end < vma->end;
 }
 
-void mm_cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **spare, struct vma **dead)
+static void cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, bool moved, struct vma **spare,
+                struct vma **dead)
 {
 	struct vma *vma;
 
 	mm_zap(ctx, mm, start, end);
 	while ((vma = ranges_first_in(&mm->vmas, start, end)) != NULL) {
-		mm_guard_remove(ctx, vma, MAX(start, vma->start), MIN(end, vma->end));
+		ksim_addr first = MAX(start, vma->start), beyond = MIN(end, vma->end);
+		uint64_t pgidx = vma_pgidx(vma, first);
+		struct promise *promise = vma->promise;
+
+		mm_guard_remove(ctx, vma, first, beyond);
 		if (vma->start < start && end < vma->end) {
 			KSIM_ASSERT(ctx, *spare != NULL, "a cut has the VMA it needs", "[%#lx, %#lx)", start, end);
 			vma_split(ctx, vma, end, *spare);
@@ -66,13 +72,28 @@ void mm_cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, stru
 			vma->chain = *dead;
 			*dead = vma;
 		}
+		/* Now that no truncation renews it any more. */
+		if (unlikely(promise != NULL) && !moved)
+			mm_hugetlb_drop(ctx, promise, pgidx, (beyond - first) >> PAGE_SHIFT);
 	}
+}
+
+void mm_cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **spare, struct vma **dead)
+{
+	cut(ctx, mm, start, end, false, spare, dead);
+}
+
+void mm_cut_moved(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **spare, struct vma **dead)
+{
+	cut(ctx, mm, start, end, true, spare, dead);
 }
 
 int mm_unmap_locked(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **dead)
 {
 	struct vma *spare = NULL;
 
+	if (unlikely(mm_check_cut(mm, start, end) < 0))
+		return -EINVAL;
 	if (mm_cuts_a_hole(mm, start, end)) {
 		if (mm->vmas.count >= mm_vmas_max(mm) || (spare = vma_alloc(ctx, mm)) == NULL)
 			return -ENOMEM;
@@ -148,6 +169,8 @@ static bool is_affordable(const struct ctx *ctx, const struct mm *mm, const stru
 	    !(is_exact(what) &&
 	      mm_may_expand(ctx, mm, data, (int64_t)(pages - mm_pages_in(mm, start, start + what->length)))))
 		return false;
+	if (unlikely(what->flags & VMA_HUGETLB))
+		return true; /* the pool is asked for its pages */
 	return !mm_overcommits(mm, anonymous ? PROT_W : what->prot, what->shared && !anonymous, what->noreserve, pages);
 }
 
@@ -168,9 +191,10 @@ static void fill(struct vma *vma, const struct mm_map *what, ksim_addr start, ui
 	vma->max_prot = max_prot;
 	vma->shared = what->shared;
 	vma->noreserve = what->noreserve;
-	vma->flags = what->flags | (max_prot != what->max_prot ? VMA_DEMOTED : 0) |
-	             (what->flags & VMA_HUGETLB ? 0 : vma->mm->lock_future) |
+	vma->flags = what->flags | vma->mm->lock_future | (max_prot != what->max_prot ? VMA_DEMOTED : 0) |
 	             account_flag(what->prot, what->shared, what->noreserve, what->flags);
+	if (unlikely(vma->flags & VMA_HUGETLB))
+		vma->flags &= ~(uint32_t)(VMA_LOCKED | VMA_LOCK_ON_FAULT); /* they stay anyway */
 	vma->pgidx = what->object != NULL ? what->pgidx : start >> PAGE_SHIFT;
 	vma->object = what->object;
 	vma->backing = what->backing;
@@ -198,10 +222,27 @@ static int become_writer(const struct mm_map *what, uint8_t *max_prot)
 /* For what has been mapped and can be seen. */
 static void bring_in(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr start, bool locked)
 {
+	if (unlikely(what->flags & VMA_HUGETLB) && what->prot & PROT_W && what->backing != NULL)
+		what->backing->ops->reach(ctx, what->backing, (what->pgidx << PAGE_SHIFT) + what->length);
 	if (mm->eager && what->object != NULL)
 		mm_populate(ctx, mm, start, start + what->length);
 	if (unlikely(what->populate || locked))
 		mm_populate_range(ctx, mm, start, what->length, POPULATE_GOES_ON);
+}
+
+/* What a VMA of huge pages needs before it can be seen. 0 or -ENOMEM */
+static int prepare_huge(struct ctx *ctx, struct vma *vma)
+{
+	mm_free_nodes(ctx, vma->mm, vma->start, vma->end); /* a huge entry stands where a leaf node would */
+	return mm_hugetlb_promise(ctx, vma);
+}
+
+/* A VMA that was filled in; its writer is not counted. */
+static void release_unlinked(struct ctx *ctx, struct vma *vma)
+{
+	object_put(ctx, vma->object);
+	backing_put(ctx, vma->backing);
+	vma_free(ctx, vma);
 }
 
 int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr *out)
@@ -223,6 +264,9 @@ int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr 
 	err = admit(ctx, mm, what, &start);
 	if (err < 0)
 		goto undo;
+	err = is_exact(what) ? mm_check_cut(mm, start, start + what->length) : 0;
+	if (unlikely(err < 0))
+		goto undo;
 	err = -ENOMEM;
 	hole = is_exact(what) && mm_cuts_a_hole(mm, start, start + what->length);
 	if ((hole && mm->vmas.count >= mm_vmas_max(mm)) || !is_affordable(ctx, mm, what, start))
@@ -234,7 +278,12 @@ int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr 
 	if (is_exact(what))
 		mm_cut(ctx, mm, start, start + what->length, &spare, &dead);
 	fill(vma, what, start, max_prot);
-	locked = vma->flags & VMA_LOCKED;
+	if (unlikely(what->flags & VMA_HUGETLB) && prepare_huge(ctx, vma) < 0) {
+		release_unlinked(ctx, vma);
+		vma = NULL;
+		goto undo;
+	}
+	locked = (what->flags | mm->lock_future) & VMA_LOCKED;
 	vma_link(ctx, vma);
 	vma_merge(ctx, vma);
 	vma_unreserve(ctx, mm);
@@ -247,6 +296,7 @@ int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr 
 
 undo:
 	rwlock_write_unlock(ctx, &mm->map);
+	vma_release_all(ctx, dead);
 	vma_free(ctx, vma);
 	vma_free(ctx, spare);
 	if (what->object != NULL && what->shared && (max_prot & PROT_W))

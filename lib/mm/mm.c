@@ -125,14 +125,14 @@ void mm_invalidate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr en
 	mm_notifiers_unlock(ctx, mm);
 }
 
-void mm_invalidate_for_copy(struct ctx *ctx, struct mm *mm, ksim_addr page)
+void mm_invalidate_for_copy(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
 {
 	struct mmu_notifier *notifier;
 
 	mm_notifiers_lock(ctx, mm);
 	LIST_FOREACH(notifier, &mm->notifiers, link)
 		if (notifier->filled == NULL)
-			notifier->invalidate(ctx, notifier, page, page + PAGE_BYTES, false);
+			notifier->invalidate(ctx, notifier, start, end, false);
 	mm_notifiers_unlock(ctx, mm);
 }
 

@@ -26,7 +26,7 @@ enum vma_flag {
 	VMA_DONTFORK = 1 << 2,      /* MADV_DONTFORK */
 	VMA_WIPEONFORK = 1 << 3,    /* MADV_WIPEONFORK */
 	VMA_GROWSDOWN = 1 << 4,     /* MAP_GROWSDOWN */
-	VMA_HUGETLB = 1 << 5,       /* MAP_HUGETLB: pages of 2 MiB from the pool */
+	VMA_HUGETLB = 1 << 5,       /* MAP_HUGETLB: pages of 2 MiB from the pool; its object's are such */
 	VMA_HUGE = 1 << 6,          /* MADV_HUGEPAGE */
 	VMA_NOHUGE = 1 << 7,        /* MADV_NOHUGEPAGE */
 	VMA_SEQUENTIAL = 1 << 8,    /* MADV_SEQUENTIAL */
@@ -62,6 +62,8 @@ struct vma {
 	uint64_t anon;           /* set once under either kind of map lock: anon.c; 0: no private page yet */
 	struct object *object;   /* c  our reference; NULL = private anonymous */
 	struct backing *backing; /* c  our reference to the open file; NULL = anonymous */
+	struct promise *promise; /* c  our reference: the huge pages that a private mapping is owed; NULL: none */
+	bool robbed;             /* a  of huge pages that who made the mapping took back: absent ones cannot be had */
 	struct origin origin;    /* c  the call that made it */
 	struct vma *chain;       /* of the call that made it or took it out, while it is in no tree */
 };
@@ -137,13 +139,15 @@ struct mm_map {
 	uint32_t flags; /* enum vma_flag */
 	bool demote;    /* writers denied: map without the right to write instead of -EPERM, if prot allows */
 	uint64_t pgidx;
-	struct object *object;   /* borrowed; NULL = private anonymous */
+	struct object *object;   /* borrowed; NULL = private anonymous; with VMA_HUGETLB one of huge pages */
 	struct backing *backing; /* borrowed */
 };
 
 /**
  * @return 0; -ENOMEM (no room; more than max_map_count VMAs; RLIMIT_AS, RLIMIT_DATA; no memory), -EPERM (below MM_MIN, or
- * writers are denied, or memory may not be locked), -EEXIST, -EAGAIN (more locked memory than there may be)
+ * writers are denied, or memory may not be locked), -EEXIST, -EAGAIN (more locked memory than there may be), -EINVAL (it
+ * begins, or cuts what is there, in a huge page). With VMA_HUGETLB, length and pgidx are of whole huge pages; -ENOMEM if the
+ * pool cannot promise them, and what lay at a fixed place is gone then, as on Linux.
  */
 int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr *out);
 /**
@@ -151,13 +155,16 @@ int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr 
  * before it looks at the file, so that error goes before what is wrong with the file. 0 or an errno.
  */
 int mm_map_refused(struct ctx *ctx, struct mm *mm, const struct mm_map *what);
-/** addr page aligned, length > 0 and rounded up. 0; -EINVAL (out of user space), -ENOMEM (no room for a split). */
+/**
+ * addr page aligned, length > 0 and rounded up. 0; -EINVAL (out of user space; a huge page would be cut), -ENOMEM (no room
+ * for a split).
+ */
 int mm_unmap(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length);
 /** For the prot of mm_protect, as PROT_GROWSDOWN and PROT_GROWSUP: from or up to where the VMA can grow. */
 enum { PROT_FROM_STACK_START = 0x01000000, PROT_TO_STACK_END = 0x02000000 };
 /**
  * 0; -ENOMEM (a hole, what lies before it is changed; too many VMAs; RLIMIT_DATA), -EACCES (beyond max_prot, likewise),
- * -EINVAL (the VMA does not grow that way)
+ * -EINVAL (the VMA does not grow that way; a huge page would be cut)
  */
 int mm_protect(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, unsigned prot);
 
@@ -174,7 +181,7 @@ struct mm_remap {
 
 /**
  * 0; -EFAULT (nothing is mapped at addr, or something else is before the end), -EINVAL (private pages cannot be mapped once
- * more; the ranges overlap; out of user space), -ENOMEM (no room and may not move; too many VMAs; limits; no memory),
+ * more; the ranges overlap; out of user space; huge pages that are not to be moved as a whole), -ENOMEM (no room and may not move; too many VMAs; limits; no memory),
  * -EAGAIN (more locked memory than there may be), -EPERM (below MM_MIN). As on Linux, what lay at a fixed destination may
  * be gone when it fails for a limit, and of several VMAs the first may have been moved.
  */

@@ -76,7 +76,7 @@ static bool populate_vma(struct ctx *ctx, const struct vma *vma, ksim_addr start
 			start = next;
 			continue;
 		}
-		if (!populate_run(ctx, vma, start, (next - start) >> PAGE_SHIFT))
+		if (!(vma->flags & VMA_HUGETLB) && !populate_run(ctx, vma, start, (next - start) >> PAGE_SHIFT))
 			return false;
 		start = next;
 	}

@@ -93,12 +93,14 @@ static unsigned cuts(const struct mm *mm, ksim_addr addr, ksim_addr end)
 	return (first != NULL && first->start < addr) + (last != NULL && last->start < end);
 }
 
-/* Make the VMA's part within [addr, end) a VMA of its own. 0 or -ENOMEM, if there would be too many. */
+/* Make the VMA's part within [addr, end) a VMA of its own. 0; -ENOMEM, if there would be too many; -EINVAL */
 static int isolate(struct ctx *ctx, struct vma **vma, ksim_addr addr, ksim_addr end, uint8_t prot, struct vma **spare)
 {
 	unsigned more = vma_more(*vma, addr, end, prot, flags_with(*vma, prot));
 	struct vma *low = *vma;
 
+	if (unlikely(vma_is_cut_badly(low, addr) || (end < low->end && vma_is_cut_badly(low, end))))
+		return -EINVAL;
 	if (more > 0 && low->mm->vmas.count + more > mm_vmas_max(low->mm))
 		return -ENOMEM;
 	if (low->start < addr) {
@@ -121,7 +123,7 @@ static bool is_affordable(const struct ctx *ctx, const struct vma *vma, uint8_t 
 		return true;
 	if (!mm_may_expand(ctx, mm, is, (int64_t)pages) && mm_may_expand(ctx, mm, was, (int64_t)pages))
 		return false;
-	return vma->prot & PROT_W || vma->flags & VMA_ACCOUNT ||
+	return vma->prot & PROT_W || vma->flags & (VMA_ACCOUNT | VMA_HUGETLB) ||
 	       !mm_overcommits(mm, prot, vma->shared, vma->noreserve, pages);
 }
 

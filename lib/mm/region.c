@@ -11,10 +11,14 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Shared anonymous memory is on the device of memfds. */
-static uint64_t device_of(const struct backing *backing)
+/* Anonymous memory that has an object is on the device of memfds with such pages. */
+static uint64_t device_of(const struct vma *vma)
 {
-	return backing != NULL && backing->ops->dev != NULL ? backing->ops->dev(backing) : 1;
+	const struct backing *backing = vma->backing;
+
+	if (backing != NULL && backing->ops->dev != NULL)
+		return backing->ops->dev(backing);
+	return vma->flags & VMA_HUGETLB ? OBJECT_DEV_HUGE : OBJECT_DEV_SMALL;
 }
 
 void vma_describe(const struct vma *vma, struct mm_region *out)
@@ -35,11 +39,12 @@ void vma_describe(const struct vma *vma, struct mm_region *out)
 		.epoch = vma->origin.epoch,
 	};
 	if (vma->object != NULL)
-		out->dev = device_of(vma->backing);
+		out->dev = device_of(vma);
 	if (vma->backing != NULL)
 		vma->backing->ops->describe(vma->backing, out->name, sizeof(out->name), &out->inode);
 	else if (vma->object != NULL)
-		snprintf(out->name, sizeof(out->name), "/dev/zero (deleted)");
+		snprintf(out->name, sizeof(out->name), "/%s (deleted)",
+		         vma->flags & VMA_HUGETLB ? "anon_hugepage" : "dev/zero");
 	else if (vma->start < vma->mm->brk && vma->end > vma->mm->brk_start)
 		snprintf(out->name, sizeof(out->name), "[heap]");
 }

@@ -13,11 +13,12 @@
  * object's lock is held from the taking of entries to their setting, so that a truncation finds each page at the one place
  * or at the other.
  *
- * A huge entry is split, and goes over as 512 small ones.
+ * A huge entry is split, and goes over as 512 small ones; but that of a huge page from the pool goes over as it is, and with it
+ * what the mapping is owed. Such mappings move and shrink by whole huge pages, and do not grow.
  *
  * Nodes of the destination are made before anything is changed, so that nothing can fail in between.
  *
- * I1  when memory of the kernel's own runs out, nothing has changed
+ * I1  when memory of the kernel's own runs out, nothing has changed, but what huge pages were to be moved to is cleared
  * I2  an entry is never present at both places, and no translation of the old one is left when the new one is set
  * I3  limits are asked where Linux asks: what lay at a fixed destination may be gone by then
  *
@@ -125,17 +126,66 @@ static int carry_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first,
 	return 0;
 }
 
+static int carry_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
+{
+	struct mm *mm = container_of(pt, struct mm, pt);
+	const struct carry *carry = arg;
+	pfn_t node = PFN_NONE;
+	pte_t pte;
+
+	(void)n;
+	mutex_lock(ctx, &carry->object->lock);
+	pte = pt_lock_huge(ctx, pt, &slot);
+	if (pte_present(pte))
+		pte = pt_clear_huge(pt, &slot, addr, &node);
+	pt_unlock(ctx, &slot);
+	if (pte_present(pte)) {
+		bool set;
+
+		mm_invalidate(ctx, mm, addr, addr + PT_LEAF_SPAN, false);
+		set = pt_find_second(pt, addr + carry->by, &slot);
+		pt_lock(ctx, &slot);
+		set = set && pt_set_huge(pt, &slot, addr + carry->by, pte, &node);
+		pt_unlock(ctx, &slot);
+		KSIM_ASSERT(ctx, set, "huge entries are moved to where nothing is", "%#lx", addr + carry->by);
+	}
+	mutex_unlock(ctx, &carry->object->lock);
+	return 0;
+}
+
+static const struct pt_visitor huge_carrier = { .leaf = carry_leaf, .huge = carry_huge };
+
 /* ---- the parts of a call; map lock exclusive ---- */
+
+static bool is_huge(const struct remap *r)
+{
+	return r->vma->flags & VMA_HUGETLB;
+}
+
+/* Huge pages are moved whole. 0 or -EINVAL */
+static int round_to_huge_pages(struct mm_remap *what)
+{
+	const uint64_t rest = PT_LEAF_SPAN - 1;
+
+	what->old_length = (what->old_length + rest) & ~rest;
+	what->length = (what->length + rest) & ~rest;
+	if (what->addr & rest || (implies_new_address(what) && what->to & rest) || what->keep)
+		return -EINVAL;
+	return what->length > what->old_length ? -EINVAL : 0;
+}
 
 /* What grows or moves must be one VMA's, and within the limits. */
 static int check_vma(struct ctx *ctx, struct remap *r)
 {
 	const struct mm_remap *what = &r->what;
 	const struct vma *vma = r->vma;
-	uint64_t more = what->length - what->old_length;
+	uint64_t more;
 
 	if (vma == NULL)
 		return -EFAULT;
+	if (unlikely(is_huge(r)) && round_to_huge_pages(&r->what) < 0)
+		return -EINVAL;
+	more = what->length - what->old_length;
 	if (what->length <= what->old_length && !implies_new_address(what))
 		return 0;
 	if (what->old_length == 0 && !vma->shared)
@@ -171,16 +221,22 @@ static int make_destination_nodes(struct ctx *ctx, struct remap *r, ksim_addr to
 {
 	uint64_t bytes = MIN(r->what.old_length, r->what.length);
 	uint64_t by = to - r->what.addr;
+	struct pt_slot slot;
+	int err = 0;
 
+	for (uint64_t at = 0; is_huge(r) && err == 0 && at < bytes; at += PT_LEAF_SPAN)
+		err = pt_ensure_second(ctx, &r->mm->pt, to + at, &slot);
+	if (is_huge(r))
+		return err;
 	return pt_for_each_leaf(ctx, &r->mm->pt, r->what.addr, r->what.addr + bytes, make_nodes, &by);
 }
 
 /* As munmap, with the VMA that this call has at hand. */
-static void cut(struct ctx *ctx, struct remap *r, ksim_addr start, ksim_addr end)
+static void cut(struct ctx *ctx, struct remap *r, ksim_addr start, ksim_addr end, bool moved)
 {
 	struct vma *spare = vma_chain_take(&r->spares);
 
-	mm_cut(ctx, r->mm, start, end, &spare, &r->dead);
+	(moved ? mm_cut_moved : mm_cut)(ctx, r->mm, start, end, &spare, &r->dead);
 	if (spare != NULL) {
 		spare->chain = r->spares;
 		r->spares = spare;
@@ -221,11 +277,14 @@ static void move(struct ctx *ctx, struct remap *r)
 
 	r->vma = vma_merge(ctx, add_fresh(ctx, r));
 	if (r->what.old_length > 0) {
-		pt_for_each_leaf(ctx, &r->mm->pt, from, end, carry_leaf, &carry);
+		if (unlikely(is_huge(r)))
+			pt_visit(ctx, &r->mm->pt, from, end, &huge_carrier, &carry);
+		else
+			pt_for_each_leaf(ctx, &r->mm->pt, from, end, carry_leaf, &carry);
 		if (r->what.keep) {
 			keep_source(r, from, end);
 		} else {
-			cut(ctx, r, from, end);
+			cut(ctx, r, from, end, true);
 			mm_free_nodes(ctx, r->mm, from, MAX(end, r->tail_end));
 		}
 	}
@@ -263,11 +322,16 @@ static bool overcommits(const struct remap *r, uint64_t bytes)
 static int clear_destination(struct ctx *ctx, struct remap *r)
 {
 	struct mm_remap *what = &r->what;
-	int err = make_destination_nodes(ctx, r, what->to);
+	bool huge = is_huge(r);
+	int err = mm_check_cut(r->mm, what->to, what->to + what->length);
 
+	if (err == 0 && what->old_length > what->length && what->old_length <= MM_MAX - what->addr)
+		err = mm_check_cut(r->mm, what->addr + what->length, what->addr + what->old_length);
+	if (err == 0 && !huge)
+		err = make_destination_nodes(ctx, r, what->to);
 	if (err < 0)
 		return err;
-	cut(ctx, r, what->to, what->to + what->length);
+	cut(ctx, r, what->to, what->to + what->length, false);
 	r->vma = ranges_find(&r->mm->vmas, what->addr);
 	if (r->vma == NULL)
 		return -EFAULT;
@@ -276,11 +340,14 @@ static int clear_destination(struct ctx *ctx, struct remap *r)
 			return -EINVAL;
 		/* Its nodes may be the destination's, too: they go when that is mapped. */
 		r->tail_end = what->addr + what->old_length;
-		cut(ctx, r, what->addr + what->length, r->tail_end);
+		cut(ctx, r, what->addr + what->length, r->tail_end, false);
 		what->old_length = what->length;
 	}
 	r->to = what->to;
-	return 0;
+	if (likely(!huge))
+		return 0;
+	mm_free_nodes(ctx, r->mm, r->to, r->to + what->length); /* a huge entry stands where a leaf node would */
+	return make_destination_nodes(ctx, r, r->to);
 }
 
 /* Whether the limits allow a range to be kept that has moved. */

@@ -3,7 +3,7 @@
  * What is in memory, and whether it is in step with its file: mincore and msync.
  *
  * A page is resident if the page table has it, or if its file has data there, whoever brought it in: mincore tells of the
- * page cache, not of this mapping. What fallocate has set aside and nobody has written yet is no data. Everything is read
+ * page cache, not of this mapping; but of huge pages by the page table alone, as on Linux. What fallocate has set aside and nobody has written yet is no data. Everything is read
  * under the map lock and the leaf's, and is old news when it is told. Files live in memory only, so there is nothing for
  * msync to do but to say what is wrong with what it was asked.
  *
@@ -73,7 +73,7 @@ ssize_t mm_residency(struct ctx *ctx, struct mm *mm, ksim_addr addr, size_t n, u
 	if (vma != NULL) {
 		n = MIN(n, (vma->end - addr) >> PAGE_SHIFT);
 		memset(out, 0, n);
-		if (vma->object != NULL)
+		if (vma->object != NULL && !(vma->flags & VMA_HUGETLB))
 			mark_data(ctx, vma->object, vma_pgidx(vma, addr), n, out);
 		pt_visit(ctx, &mm->pt, addr, addr + n * PAGE_BYTES, &marker, &answer);
 	}

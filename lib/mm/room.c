@@ -161,6 +161,17 @@ static bool find_aligned(const struct mm *mm, const struct mm_map *what, uint64_
 	return true;
 }
 
+/* The same of huge pages: the highest place that is aligned. */
+static bool find_huge(const struct mm *mm, const struct mm_map *what, ksim_addr *out)
+{
+	const uint64_t large = PT_LEAF_SPAN;
+
+	if (!find(mm, what, what->length + large - PAGE_BYTES, out))
+		return false;
+	*out = (*out + large - 1) & ~(large - 1);
+	return true;
+}
+
 /* A hint that can be taken. Outside of user space, or of the bounds of a window, there is none. */
 static bool take_hint(const struct mm *mm, const struct mm_map *what, ksim_addr *out)
 {
@@ -168,6 +179,8 @@ static bool take_hint(const struct mm *mm, const struct mm_map *what, ksim_addr 
 	const struct vma *above;
 	ksim_addr hint = what->addr;
 
+	if (unlikely(what->flags & VMA_HUGETLB))
+		hint = (hint + PT_LEAF_SPAN - 1) & ~(PT_LEAF_SPAN - 1);
 	if (hint != 0 && hint < MM_MIN)
 		hint = MM_MIN;
 	if (hint < bounds->min || hint > (what->low ? MIN(bounds->max, LOW_MAX) : bounds->max) - what->length)
@@ -181,6 +194,8 @@ static int place_exactly(const struct mm *mm, const struct mm_map *what, ksim_ad
 {
 	const struct mm_bounds *bounds = &mm->bounds;
 
+	if (unlikely(what->flags & VMA_HUGETLB && what->addr % PT_LEAF_SPAN != 0))
+		return -EINVAL;
 	if (what->addr < MM_MIN)
 		return -EPERM;
 	if (what->addr < bounds->min || what->addr > bounds->max - what->length)
@@ -199,6 +214,8 @@ int mm_place(const struct mm *mm, const struct mm_map *what, ksim_addr *out)
 		return place_exactly(mm, what, out);
 	if (what->addr != 0 && take_hint(mm, what, out))
 		return 0;
+	if (unlikely(what->flags & VMA_HUGETLB))
+		return find_huge(mm, what, out) ? 0 : -ENOMEM;
 	if (wants_alignment(mm, what, &offset) && find_aligned(mm, what, offset, out))
 		return 0;
 	return find(mm, what, what->length, out) ? 0 : -ENOMEM;

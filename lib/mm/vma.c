@@ -11,7 +11,7 @@
  *     critical section of the object's lock, so that truncation never misses a page that is still mapped
  * I3  each VMA that may write to its object counts once in object->writers
  * I4  neighbours that say the same are one VMA, unless a mark lies between the calls that made them, or one is a stack
- *     that has grown up to the other; a child of fork has the VMAs that its parent had
+ *     that has grown up to the other, or they are of huge pages; a child of fork has the VMAs that its parent had
  * I5  mm->pages, data_pages, stack_pages and locked are sums over the VMAs in the tree
  *
  * VMAs, and the nodes of the tree, are single kernel objects as long as there are not many; from then on they come from
@@ -199,6 +199,9 @@ void vma_copy_content(struct vma *fresh, const struct vma *vma)
 	fresh->flags = vma->flags;
 	fresh->anon = vma->anon;
 	fresh->anon_of_parent = vma->anon_of_parent;
+	fresh->robbed = __atomic_load_n(&vma->robbed, __ATOMIC_RELAXED);
+	fresh->promise = vma->promise;
+	promise_get(fresh->promise);
 	fresh->object = vma->object;
 	fresh->backing = vma->backing;
 	if (fresh->object != NULL)
@@ -243,8 +246,9 @@ bool vma_continues(const struct vma *low, const struct vma *high)
 
 bool vma_can_merge(const struct vma *low, const struct vma *high)
 {
-	return vma_continues(low, high) && low->prot == high->prot && vma_anon_agrees(low, high) &&
-	       low->origin.epoch == high->origin.epoch && low->origin.owner == high->origin.owner;
+	return vma_continues(low, high) && !(low->flags & VMA_HUGETLB) && low->prot == high->prot &&
+	       vma_anon_agrees(low, high) && low->origin.epoch == high->origin.epoch &&
+	       low->origin.owner == high->origin.owner;
 }
 
 /* Join two neighbours into the lower one and release the other. */
@@ -338,8 +342,11 @@ static int isolate(struct ctx *ctx, struct vma **vma, ksim_addr start, ksim_addr
 int vma_change_flags(struct ctx *ctx, struct vma **vma, ksim_addr start, ksim_addr end, uint32_t flags)
 {
 	struct mm *mm = (*vma)->mm;
-	unsigned more = vma_more(*vma, start, end, (*vma)->prot, flags);
+	unsigned more;
 
+	if (unlikely(vma_is_cut_badly(*vma, start) || (end < (*vma)->end && vma_is_cut_badly(*vma, end))))
+		return -EINVAL;
+	more = vma_more(*vma, start, end, (*vma)->prot, flags);
 	if (more > 0 && mm->vmas.count + more > mm_vmas_max(mm))
 		return -ENOMEM;
 	if (((*vma)->start < start || end < (*vma)->end) && isolate(ctx, vma, start, end) < 0)
@@ -353,6 +360,7 @@ void vma_release(struct ctx *ctx, struct vma *vma)
 {
 	if (vma_is_writer(vma))
 		object_writer_put(vma->object);
+	promise_put(ctx, vma->promise);
 	object_put(ctx, vma->object);
 	backing_put(ctx, vma->backing);
 	vma_free(ctx, vma);

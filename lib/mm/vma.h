@@ -7,6 +7,7 @@
 #define MM_VMA_H
 
 #include "mm/mm.h"
+#include "mm/promise.h"
 
 static inline uint64_t vma_pages(const struct vma *vma)
 {
@@ -84,7 +85,7 @@ void vma_set_prot(struct vma *vma, uint8_t prot);
 unsigned vma_more(struct vma *vma, ksim_addr start, ksim_addr end, uint8_t prot, uint32_t flags);
 /**
  * Give the VMA's part within [start, end) other flags, cutting and joining VMAs as needed; *vma becomes what that part is in.
- * @return 0; -ENOMEM and nothing is changed: no memory, or there would be too many VMAs
+ * @return 0; and nothing is changed: -ENOMEM no memory, or there would be too many VMAs; -EINVAL a huge page would be cut
  */
 int vma_change_flags(struct ctx *ctx, struct vma **vma, ksim_addr start, ksim_addr end, uint32_t flags);
 /** Whether high begins where low ends, in pages too, and they differ in nothing but protection and private pages. */
@@ -143,22 +144,25 @@ static inline bool vma_huge_fits(const struct vma *vma, ksim_addr addr)
 {
 	ksim_addr start = huge_down(addr);
 
+	if (unlikely(vma->flags & VMA_HUGETLB))
+		return true;
 	return start >= vma->start && start + PT_LEAF_SPAN <= vma->end && start + PT_LEAF_SPAN > start &&
 	       !(vma->flags & VMA_NOHUGE) && (vma->object == NULL || vma_pgidx(vma, start) % HUGE_FRAMES == 0) &&
-	       (__atomic_load_n(&vma->mm->env->sysctl.transparent_huge, __ATOMIC_RELAXED) != 0 ||
-	        (vma->flags & VMA_HUGETLB));
+	       __atomic_load_n(&vma->mm->env->sysctl.transparent_huge, __ATOMIC_RELAXED) != 0;
 }
 
 /** What mm_huge_fault says beside 0 and what a fault runs into. */
 enum {
 	HUGE_RETRY = 1, /* something has changed meanwhile */
 	HUGE_NOT = 2,   /* no huge entry: the fault is one of 4 KiB */
+	HUGE_COPY = 3,  /* it must not be written through this entry */
 };
 
 /** What a fault has done, for those who are told. */
 struct huge_fault {
 	enum event_kind kind;
-	pfn_t pfn; /* of the page of the address */
+	pfn_t pfn;    /* of the page of the address */
+	pfn_t copied; /* from which it was copied */
 };
 
 /**
@@ -168,6 +172,15 @@ struct huge_fault {
  */
 int mm_huge_fault(struct ctx *ctx, struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
                   struct huge_fault *done);
+/**
+ * Set the entry for the 2 MiB from addr on, which is absent, to a block: of the object, if nothing was removed from it since
+ * its sequence was read; or (own) of private memory, which the entry takes over if this succeeds.
+ * @return 0, HUGE_RETRY, HUGE_NOT (no node is to be had)
+ */
+int mm_huge_install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, pfn_t head, bool own, uint64_t seq);
+/** Have an entry that is there allow what is needed (PTE_*), the block staying: 0, HUGE_RETRY, HUGE_COPY. */
+int mm_huge_allow(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct pt_slot *slot, unsigned need,
+                  uint64_t seq, struct huge_fault *done);
 /**
  * Set a huge entry for the 2 MiB from addr on, where vma_huge_fits, if the object has a block there and no node is in the
  * way. Map lock. @return whether one is there now
@@ -180,6 +193,20 @@ void mm_huge_cut(struct ctx *ctx, struct mm *mm, ksim_addr at);
  * agree. Map lock exclusive; the object's lock not held. @return whether huge entries map all of it that they could
  */
 bool mm_huge_merge(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end);
+
+/* ---- huge pages from the pool: hugetlb.c ---- */
+
+/** A fault in a VMA with VMA_HUGETLB, as mm_huge_fault. 0, HUGE_RETRY, -EFAULT (SIGBUS), -ENOMEM */
+int mm_hugetlb_fault(struct ctx *ctx, const struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
+                     struct huge_fault *done);
+/** See that a filled-in VMA that is in no tree yet can have its pages, unless it is noreserve. 0 or -ENOMEM */
+int mm_hugetlb_promise(struct ctx *ctx, struct vma *vma);
+/** Pages [pgidx, pgidx + npages) of what a VMA with that promise mapped are mapped no more. */
+void mm_hugetlb_drop(struct ctx *ctx, struct promise *promise, uint64_t pgidx, uint64_t npages);
+/** Whether one cannot begin or end there because it lies inside of a page of the VMA. The VMA may be NULL. */
+bool vma_is_cut_badly(const struct vma *vma, ksim_addr at);
+/** Whether [start, end) can be taken out: 0, or -EINVAL if it cuts a huge page. Map lock, either kind. */
+int mm_check_cut(const struct mm *mm, ksim_addr start, ksim_addr end);
 
 /* ---- room.c: what there is room for, and where ---- */
 
@@ -234,7 +261,10 @@ bool mm_cuts_a_hole(const struct mm *mm, ksim_addr start, ksim_addr end);
  * up (set to NULL) if a hole is cut, for which the tree has been reserved. Nodes stay.
  */
 void mm_cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **spare, struct vma **dead);
-/** All of munmap under the map lock. 0 or -ENOMEM */
+/** The same of what has been mapped elsewhere: promises go with it. */
+void mm_cut_moved(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **spare,
+                  struct vma **dead);
+/** All of munmap under the map lock. 0, -ENOMEM, -EINVAL */
 int mm_unmap_locked(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **dead);
 /** The first of a chain, taken off it; NULL if it is empty. */
 struct vma *vma_chain_take(struct vma **chain);
@@ -248,6 +278,10 @@ extern const struct mapper_ops vma_mapper_ops;
 
 /** Clear every entry in [start, end), invalidate, put the frames. Nobody else can set entries there. */
 void mm_zap(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
+/** The same of a part of a VMA that stays, and is owed what it had. Either kind of map lock. */
+void mm_zap_part(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end);
+/** Clear the huge entry at addr if it maps this private block. The lock of the VMA's object is held. */
+void mm_zap_block(struct ctx *ctx, struct vma *vma, ksim_addr addr, pfn_t head);
 /** Free the nodes that [start, end) no longer needs; the range has been zapped and holds no VMA. */
 void mm_free_nodes(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 /** Tell every notifier. */
@@ -255,10 +289,10 @@ void mm_invalidate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr en
 /** Tell those who want to know that entries have been set. */
 void mm_filled(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 /**
- * A page is about to be replaced by a copy, its entry being clear and its leaf locked: tell those who will not be told
- * by mm_filled, when the entry leads to the copy.
+ * A page, of whatever size, is about to be replaced by a copy, its entry being clear and its leaf locked: tell those who
+ * will not be told by mm_filled, when the entry leads to the copy.
  */
-void mm_invalidate_for_copy(struct ctx *ctx, struct mm *mm, ksim_addr page);
+void mm_invalidate_for_copy(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 
 /** Where every change is checked (KSIM_CHECK_SLOW): validate the VMAs, unless they are many. */
 void mm_check_slow(struct ctx *ctx, struct mm *mm);

@@ -19,7 +19,9 @@
 
 struct zap {
 	struct mm *mm;
-	bool private_copies; /* also pages that belong to this mapping alone */
+	bool private_copies;   /* also pages that belong to this mapping alone */
+	const struct vma *vma; /* that stays, and is owed the huge pages that it loses; NULL: none */
+	pfn_t only;            /* of private blocks this one alone; PFN_NONE: any */
 };
 
 /* What the entry knows of a page of an object that has been written stays with the page. */
@@ -79,24 +81,28 @@ static int zap_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ks
 	const struct zap *zap = arg;
 	pfn_t node, head;
 	pte_t pte = pt_lock_huge(ctx, pt, &slot);
+	bool own;
 
 	if (!pte_present(pte)) {
 		pt_unlock(ctx, &slot);
 		return pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, zap_leaf, arg);
 	}
 	head = pte_pfn(pte);
-	if (!zap->private_copies && frame_use(frame_of(pt->phys, head)) == FRAME_ANON) {
+	own = frame_use(frame_of(pt->phys, head)) == FRAME_ANON;
+	if ((!zap->private_copies && own) || (zap->only.n != 0 && zap->only.n != head.n)) {
 		pt_unlock(ctx, &slot);
 		return 0;
 	}
 	pte = pt_clear_huge(pt, &slot, addr, &node);
 	pt_unlock(ctx, &slot);
 	mm_invalidate(ctx, zap->mm, addr, addr + PT_LEAF_SPAN, false);
-	if (pte_flags(pt->format, pte) & PTE_DIRTY && frame_use(frame_of(pt->phys, head)) == FRAME_FILE)
+	if (pte_flags(pt->format, pte) & PTE_DIRTY && !own)
 		for (uint64_t i = 0; i < HUGE_FRAMES; i++)
 			frame_set_dirty(frame_of(pt->phys, (pfn_t){ head.n + i }));
 	frame_block_unmap(ctx, pt->phys, head);
 	pt_node_free(ctx, node);
+	if (own && zap->vma != NULL && zap->vma->promise != NULL)
+		promise_renew(ctx, zap->vma->promise, vma_pgidx(zap->vma, addr) >> HUGE_ORDER);
 	return 0;
 }
 
@@ -109,11 +115,25 @@ void mm_zap(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
 	pt_visit(ctx, &mm->pt, start, end, &zapper, &zap);
 }
 
+void mm_zap_part(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end)
+{
+	struct zap zap = { .mm = vma->mm, .private_copies = true, .vma = vma };
+
+	pt_visit(ctx, &vma->mm->pt, start, end, &zapper, &zap);
+}
+
+void mm_zap_block(struct ctx *ctx, struct vma *vma, ksim_addr addr, pfn_t head)
+{
+	struct zap zap = { .mm = vma->mm, .private_copies = true, .only = head };
+
+	pt_visit(ctx, &vma->mm->pt, addr, addr + PT_LEAF_SPAN, &zapper, &zap);
+}
+
 static void zap_mapper(struct ctx *ctx, struct mapper *mapper, uint64_t first, uint64_t last, bool private_copies)
 {
 	struct vma *vma = container_of(mapper, struct vma, mapper);
 	uint64_t vma_last = vma->pgidx + vma_pages(vma) - 1;
-	struct zap zap = { .mm = vma->mm, .private_copies = private_copies };
+	struct zap zap = { .mm = vma->mm, .private_copies = private_copies, .vma = vma };
 
 	KSIM_ASSERT(ctx, vma->pgidx <= first && first <= last && last <= vma_last,
 	            "pages are taken from a mapping of them", "[%#lx, %#lx] of [%#lx, %#lx]", first, last, vma->pgidx,

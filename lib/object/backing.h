@@ -21,7 +21,15 @@ struct backing_ops {
 	 * No lock is held. 0, or fallocate's errno: -EPERM (sealed). NULL: it is no such file.
 	 */
 	int (*punch)(struct ctx *ctx, struct backing *backing, uint64_t offset, uint64_t length);
+	/**
+	 * A mapping of huge pages that may be written to reaches up to `end`, bytes, and the file with it: it grows if it is
+	 * shorter, whatever its seals and anybody's limits say, as on Linux. No lock is held. NULL: it has no such pages.
+	 */
+	void (*reach)(struct ctx *ctx, struct backing *backing, uint64_t end);
 };
+
+/** Devices of objects that are in no directory: of small pages, and of huge ones. */
+enum { OBJECT_DEV_SMALL = 1, OBJECT_DEV_HUGE = 17 };
 
 struct backing {
 	const struct backing_ops *ops;

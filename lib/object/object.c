@@ -9,8 +9,9 @@
  *	shrink:  size, seq  ->  full fence  ->  { slots out  ->  zap the mappings  ->  put the frames } ...
  *	fault:   seq, size  ->  page()      ->  leaf lock, size and seq again     ->  set the entry
  *
- * A hole is punched as a shrink is, but for the size, and the mappings' own copies stay. A shrink goes through the pages in runs of OBJECT_BATCH that it takes out of their slots. What lies between the first
- * page of a run and that of the next is zapped at once, absent pages too, for a private mapping may hold a copy there.
+ * A hole is punched as a shrink is, but for the size, and the mappings' own copies stay, unless pages have a unit. A shrink
+ * goes through the pages in runs of OBJECT_BATCH that it takes out of their slots. What lies between the first page of a run
+ * and that of the next is zapped at once, absent pages too, for a private mapping may hold a copy there.
  * So no memory is needed, no frame is reused while a translation to it can exist, and the cost grows with pages and
  * mappings, not with their product. All of it is one hold of the object's lock: nobody sees it half done.
  *
@@ -199,6 +200,15 @@ static void zero_part(struct ctx *ctx, struct object *object, uint64_t from, uin
 	frame_put(ctx, pfn);
 }
 
+/* The same of several pages. */
+static void zero_parts(struct ctx *ctx, struct object *object, uint64_t from, uint64_t to)
+{
+	for (uint64_t next; from < to; from = next) {
+		next = MIN(to, page_down(from) + PAGE_BYTES);
+		zero_part(ctx, object, from, next);
+	}
+}
+
 static void check_locked(struct ctx *ctx, struct object *object, bool quiet, struct check_report *report);
 
 #ifdef KSIM_CHECK_SLOW
@@ -236,20 +246,21 @@ void object_resize(struct ctx *ctx, struct object *object, uint64_t size)
 
 void object_punch(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end)
 {
-	uint64_t first = pages_of(start), beyond = end >> PAGE_SHIFT;
+	uint64_t unit = MAX(object->ops->unit, 1) << PAGE_SHIFT;
+	uint64_t first = (start + unit - 1) & ~(unit - 1), beyond = end & ~(unit - 1);
 
 	KSIM_ASSERT(ctx, start < end && end <= OBJECT_SIZE_MAX, "a hole is of bytes that can exist", "[%llu, %llu)",
 	            (ull)start, (ull)end);
 	if (first > beyond) { /* all in one page */
-		zero_part(ctx, object, start, end);
+		zero_parts(ctx, object, start, end);
 		return;
 	}
-	zero_part(ctx, object, start, first << PAGE_SHIFT);
-	zero_part(ctx, object, beyond << PAGE_SHIFT, end);
+	zero_parts(ctx, object, start, first);
+	zero_parts(ctx, object, beyond, end);
 	if (first == beyond)
 		return;
 	mutex_lock(ctx, &object->lock);
-	remove_locked(ctx, object, first, beyond - 1, false);
+	remove_locked(ctx, object, first >> PAGE_SHIFT, (beyond >> PAGE_SHIFT) - 1, unit != PAGE_BYTES);
 	check_slow_locked(ctx, object);
 	mutex_unlock(ctx, &object->lock);
 }

@@ -45,13 +45,16 @@ enum page_how {
 
 /**
  * Where an object's pages come from. Members that may be NULL: `pages` (then `page` is asked for each), `seek` (then a
- * page that is there is data), `check`.
+ * page that is there is data), `check`, `promise`.
  */
 struct object_ops {
 	const char *name;
+	/** Pages that come and go together, a power of two; 0: each alone. */
+	uint64_t unit;
 	/**
 	 * The frame of a page, with a reference for the caller.
-	 * @return 0; -ENOENT absent and not to be made; -ENXIO it begins at or beyond the size; -ENOMEM
+	 * @return 0; -ENOENT absent and not to be made; -ENXIO it begins at or beyond the size; -ENOMEM; -ENOSPC what such
+	 * pages are made of has run out, and not memory as such
 	 */
 	int (*page)(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out);
 	/** What there is of pages [first, first + n), see object_pages_at. */
@@ -68,15 +71,22 @@ struct object_ops {
 	pfn_t (*block)(struct ctx *ctx, struct object *object, uint64_t first, bool alloc);
 	/**
 	 * Allocate zeroed frames for the absent pages of [first, first + n): all or none, also beyond the size. Those are no
-	 * data until they are touched; those that were there are data from now on, as on Linux. 0 or -ENOMEM.
+	 * data until they are touched; those that were there are data from now on, as on Linux. 0; -ENOMEM; or -ENOSPC,
+	 * where pages have a unit, and then those before the one that could not be had are there.
 	 */
 	int (*commit)(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n);
 	/**
 	 * Take up to n frames out of the slots of [*next, last], in order, with the slots' references; *next becomes
-	 * the index to go on from. Object lock held; the caller zaps the mappings before it puts the frames.
+	 * the index to go on from. last is OBJECT_PGIDX_MAX for a truncation, and for nothing else. Object lock held; the caller
+	 * zaps the mappings before it puts the frames.
 	 * @return how many; fewer than n: there are no more
 	 */
 	size_t (*remove)(struct ctx *ctx, struct object *object, uint64_t *next, uint64_t last, pfn_t *out, size_t n);
+	/**
+	 * Make sure that the pages of [first, first + n) can be had when they are asked for: 0 or -ENOMEM. It lasts until they
+	 * are truncated away.
+	 */
+	int (*promise)(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n);
 	/** The first page at or above pgidx that is there; false: none is. Object lock held; no reference is taken. */
 	bool (*next)(struct ctx *ctx, struct object *object, uint64_t pgidx, uint64_t *found, pfn_t *pfn);
 	/** How many pages are there. Object lock held. */
@@ -146,6 +156,18 @@ static inline int object_page(struct ctx *ctx, struct object *object, uint64_t p
  */
 size_t object_pages_at(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out);
 
+/** As object_ops.promise; 0 where no object ever promises. */
+static inline int object_promise(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n)
+{
+	return object->ops->promise != NULL ? object->ops->promise(ctx, object, first, n) : 0;
+}
+
+/** Whether its pages are of 2 MiB, see hugefile.h. */
+static inline bool object_is_huge(const struct object *object)
+{
+	return object->ops->unit == HUGE_FRAMES;
+}
+
 /** As object_ops.block. */
 static inline pfn_t object_block(struct ctx *ctx, struct object *object, uint64_t first, bool alloc)
 {
@@ -165,7 +187,8 @@ void object_resize(struct ctx *ctx, struct object *object, uint64_t size);
 int object_commit(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end);
 /**
  * Make bytes [start, end) a hole: whole pages go, from every mapping too, but private copies stay; what is left of the
- * first and the last page is zeroed. The size stays. The inode's lock is held; it cannot fail.
+ * first and the last page is zeroed. Where pages have a unit, whole ones of these go, and private copies with them. The size
+ * stays. The inode's lock is held; it cannot fail.
  */
 void object_punch(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end);
 /**

@@ -47,7 +47,7 @@ static struct radix *radix_of(struct object *object)
 	return &shmem_of(object)->pages;
 }
 
-static int look_locked(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out)
+int shmem_look_locked(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out)
 {
 	struct radix *pages = radix_of(object);
 	pfn_t pfn;
@@ -92,7 +92,7 @@ static int look(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned
 	if (likely(err != LOOK_LOCKED))
 		return err;
 	mutex_lock(ctx, &object->lock);
-	err = look_locked(ctx, object, pgidx, how, out);
+	err = shmem_look_locked(ctx, object, pgidx, how, out);
 	mutex_unlock(ctx, &object->lock);
 	return err;
 }
@@ -105,9 +105,8 @@ static void prune_locked(struct ctx *ctx, struct object *object)
 	rwlock_write_unlock(ctx, &shmem_of(object)->looked);
 }
 
-/* Fill [first, first + n): of pfns, the first *used have gone into slots. */
-static int install_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n, unsigned how,
-                          const pfn_t *pfns, uint64_t *used)
+int shmem_install_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n, unsigned how,
+                         const pfn_t *pfns, uint64_t *used)
 {
 	struct radix *pages = radix_of(object);
 	int err = radix_reserve(ctx, pages, first, n);
@@ -138,9 +137,9 @@ static int make(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned
 		return err == -ENOENT ? -ENOMEM : err;
 	}
 	mutex_lock(ctx, &object->lock);
-	err = look_locked(ctx, object, pgidx, how, out);
+	err = shmem_look_locked(ctx, object, pgidx, how, out);
 	if (err == -ENOENT) {
-		err = install_locked(ctx, object, pgidx, 1, how, &fresh, &used);
+		err = shmem_install_locked(ctx, object, pgidx, 1, how, &fresh, &used);
 		if (err == 0) {
 			frame_get(ctx->env->phys, fresh);
 			*out = fresh;
@@ -174,7 +173,7 @@ static void make_block(struct ctx *ctx, struct object *object, uint64_t first)
 	mutex_lock(ctx, &object->lock);
 	if (first + HUGE_FRAMES <= pages_of(object->size) &&
 	    !(radix_next(pages, first, &found, &pfn) && found < first + HUGE_FRAMES))
-		install_locked(ctx, object, first, HUGE_FRAMES, PAGE_TOUCH, pfns, &used);
+		shmem_install_locked(ctx, object, first, HUGE_FRAMES, PAGE_TOUCH, pfns, &used);
 	mutex_unlock(ctx, &object->lock);
 	if (used == 0)
 		frame_put_block(ctx, head);
@@ -303,7 +302,7 @@ static int commit_into(struct ctx *ctx, struct object *object, uint64_t first, u
 	for (uint64_t i = 0; i < absent; i++)
 		frame_set_dirty(frame_of(ctx->env->phys, pfns[i]));
 	mutex_lock(ctx, &object->lock);
-	err = install_locked(ctx, object, first, n, 0, pfns, &used);
+	err = shmem_install_locked(ctx, object, first, n, 0, pfns, &used);
 	mutex_unlock(ctx, &object->lock);
 	free_frames(ctx, pfns + used, absent - used);
 	return err;
@@ -362,7 +361,7 @@ static size_t take_out(struct ctx *ctx, struct radix *pages, uint64_t *next, uin
 	return done;
 }
 
-static size_t shmem_remove(struct ctx *ctx, struct object *object, uint64_t *next, uint64_t last, pfn_t *out, size_t n)
+size_t shmem_remove(struct ctx *ctx, struct object *object, uint64_t *next, uint64_t last, pfn_t *out, size_t n)
 {
 	size_t done;
 
@@ -372,13 +371,13 @@ static size_t shmem_remove(struct ctx *ctx, struct object *object, uint64_t *nex
 	return done;
 }
 
-static bool shmem_next(struct ctx *ctx, struct object *object, uint64_t pgidx, uint64_t *found, pfn_t *pfn)
+bool shmem_next(struct ctx *ctx, struct object *object, uint64_t pgidx, uint64_t *found, pfn_t *pfn)
 {
 	(void)ctx;
 	return radix_next(radix_of(object), pgidx, found, pfn);
 }
 
-static uint64_t shmem_count(struct ctx *ctx, struct object *object)
+uint64_t shmem_count(struct ctx *ctx, struct object *object)
 {
 	(void)ctx;
 	return radix_of(object)->count;
@@ -393,7 +392,7 @@ static bool shmem_seek(struct ctx *ctx, struct object *object, uint64_t pgidx, b
 	return true;
 }
 
-static void shmem_check(struct ctx *ctx, struct object *object, struct check_report *report)
+void shmem_check(struct ctx *ctx, struct object *object, struct check_report *report)
 {
 	struct radix *pages = radix_of(object);
 	uint64_t pgidx = pages_of(object->size);
@@ -405,19 +404,24 @@ static void shmem_check(struct ctx *ctx, struct object *object, struct check_rep
 		           (unsigned long long)pgidx, (unsigned long long)object->size);
 }
 
-static void shmem_destroy(struct ctx *ctx, struct object *object)
+void shmem_fini(struct ctx *ctx, struct shmem *shmem)
 {
 	pfn_t pfns[REMOVE_BATCH];
 	uint64_t next = 0;
 	size_t n;
 
 	do {
-		n = take_out(ctx, radix_of(object), &next, OBJECT_PGIDX_MAX, pfns, REMOVE_BATCH);
+		n = take_out(ctx, &shmem->pages, &next, OBJECT_PGIDX_MAX, pfns, REMOVE_BATCH);
 		free_frames(ctx, pfns, n);
 	} while (n != 0);
-	radix_fini(ctx->env, radix_of(object));
-	rwlock_fini(&shmem_of(object)->looked);
-	object_fini(object);
+	radix_fini(ctx->env, &shmem->pages);
+	rwlock_fini(&shmem->looked);
+	object_fini(&shmem->object);
+}
+
+static void shmem_destroy(struct ctx *ctx, struct object *object)
+{
+	shmem_fini(ctx, shmem_of(object));
 	kmem_free(ctx->env, shmem_of(object), sizeof(struct shmem));
 }
 
@@ -435,15 +439,20 @@ static const struct object_ops shmem_ops = {
 	.destroy = shmem_destroy,
 };
 
+void shmem_init(struct ctx *ctx, struct shmem *shmem, const struct object_ops *ops, uint64_t size)
+{
+	object_init(ctx, &shmem->object, ops, size);
+	radix_init(&shmem->pages);
+	rwlock_init(&shmem->looked, RANK_OBJECT_LOOK);
+}
+
 int object_create_shmem(struct ctx *ctx, uint64_t size, struct object **out)
 {
 	struct shmem *shmem = kmem_alloc(ctx, sizeof(*shmem));
 
 	if (shmem == NULL)
 		return -ENOMEM;
-	object_init(ctx, &shmem->object, &shmem_ops, size);
-	radix_init(&shmem->pages);
-	rwlock_init(&shmem->looked, RANK_OBJECT_LOOK);
+	shmem_init(ctx, shmem, &shmem_ops, size);
 	*out = &shmem->object;
 	return 0;
 }

@@ -6,8 +6,8 @@
  * asks nobody. But to touch 512 struct frames each time the block is mapped and unmapped would cost more than the entry
  * saves. So huge entries are counted once for the block, beside the frames:
  *
- *	blocks[pfn / 512]    huge entries that map the block
- *	frame.mappers        entries of 4 KiB that map the frame
+ *	blocks[pfn / 512].maps    huge entries that map the block
+ *	frame.mappers             entries of 4 KiB that map the frame
  *
  * and together these are all entries that lead to a frame: frame_mappers(). As to references:
  *
@@ -15,7 +15,7 @@
  *     only after the mappings have been zapped
  * I2  of private memory all huge entries of a block together hold one reference on each frame, which the last of them
  *     drops
- * I3  blocks[] is 0 for a block whose frames are not all in use
+ * I3  maps is 0 for a block whose frames are not all in use
  *
  * Spreading makes of one huge entry what 512 small ones are: a reference and a mapper on each frame; gathering is the
  * reverse. The only one who leads to a block of private memory can be joined by others only through fork, under its
@@ -30,7 +30,7 @@ static uint32_t *maps_of(const struct phys *phys, pfn_t head)
 {
 	KSIM_ASSERT(NULL, head.n % HUGE_FRAMES == 0 && head.n != 0 && head.n + HUGE_FRAMES <= phys->nframes,
 	            "a block is aligned and lies in RAM", "pfn %#llx", (unsigned long long)head.n);
-	return &phys->blocks[head.n >> HUGE_ORDER];
+	return &phys->blocks[head.n >> HUGE_ORDER].maps;
 }
 
 static bool is_private(const struct phys *phys, pfn_t head)
@@ -78,6 +78,12 @@ void frame_block_gather(struct ctx *ctx, struct phys *phys, pfn_t head)
 		__atomic_fetch_sub(&frame[i].mappers, 1, __ATOMIC_RELAXED);
 	if (!is_private(phys, head) || !first)
 		frame_put_block(ctx, head);
+}
+
+void frame_get_block(struct phys *phys, pfn_t head)
+{
+	for (uint64_t i = 0; i < HUGE_FRAMES; i++)
+		frame_get(phys, (pfn_t){ head.n + i });
 }
 
 bool frame_block_is_own(const struct phys *phys, pfn_t head)

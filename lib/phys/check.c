@@ -11,6 +11,7 @@
  */
 #include "phys/cache.h"
 #include "phys/group.h"
+#include "phys/pool.h"
 
 typedef unsigned long long ull;
 
@@ -65,7 +66,7 @@ static void check_used(const struct phys *phys, uint64_t pfn, struct check_repor
 {
 	const struct frame *frame = &phys->frames[pfn];
 
-	CHECK_THAT(report, frame->use > FRAME_RESERVED && frame->use <= FRAME_TABLE,
+	CHECK_THAT(report, frame->use > FRAME_RESERVED && frame->use < FRAME_USES,
 	           "a frame in use has a use; only pfn 0 is reserved", "pfn %#llx: use %u", (ull)pfn, frame->use);
 	CHECK_THAT(report, __atomic_load_n(&frame->refs, __ATOMIC_RELAXED) != 0, "a frame in use has a reference",
 	           "pfn %#llx: use %u", (ull)pfn, frame->use);
@@ -96,13 +97,13 @@ static void check_blocks(const struct phys *phys, struct check_report *report)
 		unsigned use = frame_use(&phys->frames[first]);
 		uint64_t used = 0;
 
-		if (phys->blocks[block] == 0)
+		if (phys->blocks[block].maps == 0)
 			continue;
 		while (used < HUGE_FRAMES && first + used < phys->virgin && (use == FRAME_ANON || use == FRAME_FILE) &&
 		       frame_use(&phys->frames[first + used]) == use)
 			used++;
 		CHECK_THAT(report, used == HUGE_FRAMES, "block I3: a block that is mapped is in use as a whole",
-		           "pfn %#llx: %u huge entries, %llu frames", (ull)first, phys->blocks[block], (ull)used);
+		           "pfn %#llx: %u huge entries, %llu frames", (ull)first, phys->blocks[block].maps, (ull)used);
 	}
 }
 
@@ -149,6 +150,7 @@ void phys_check(struct phys *phys, struct check_report *report)
 {
 	struct ctx ctx;
 
+	pool_check(phys, report);
 	ctx_init(&ctx, phys->env, "check");
 	mutex_lock(&ctx, &phys->lock);
 	check_locked(phys, report);

@@ -27,6 +27,7 @@
 #include "phys/cache.h"
 #include "phys/group.h"
 #include "phys/poison.h"
+#include "phys/pool.h"
 
 static void charge(struct owner *owner, enum frame_use use, long n)
 {
@@ -53,6 +54,7 @@ static void mark_used(struct phys *phys, uint64_t pfn, uint64_t n, enum frame_us
 {
 	for (struct frame *frame = &phys->frames[pfn]; n > 0; n--, frame++) {
 		frame->refs = 1;
+		frame_set_pooled(frame, false);
 		__atomic_store_n(&frame->mappers, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&frame->owner, owner, __ATOMIC_RELAXED);
 		frame_set_use(frame, use);
@@ -125,7 +127,7 @@ int frame_alloc_block(struct ctx *ctx, enum frame_use use, unsigned order, unsig
 	}
 	group_mark(phys, group, pfn, n);
 	charge(ctx->owner, use, (long)n);
-	for (uint64_t i = 0; i < n; i++)
+	for (uint64_t i = 0; i < n && !(flags & FRAME_AS_IT_IS); i++)
 		poison_lift(ctx, phys, (pfn_t){ pfn + i }, flags);
 	first->n = pfn;
 	return 0;
@@ -176,6 +178,24 @@ void frame_get(struct phys *phys, pfn_t pfn)
 	            (unsigned long long)pfn.n, frame_of(phys, pfn)->use, was);
 }
 
+/* Frames of a huge page that nobody holds any more wait in the pool until all of them have come. */
+static void rest(struct ctx *ctx, struct phys *phys, pfn_t pfn, uint32_t n)
+{
+	struct env *env = ctx->env;
+	struct block *block = &phys->blocks[pfn.n >> HUGE_ORDER];
+
+	charge(&env->self, FRAME_POOL, n);
+	for (struct frame *frame = frame_of(phys, pfn), *end = frame + n; frame < end; frame++) {
+		frame->refs = 1;
+		__atomic_store_n(&frame->owner, env->self.id, __ATOMIC_RELAXED);
+		frame_set_use(frame, FRAME_POOL);
+	}
+	if (__atomic_add_fetch(&block->home, n, __ATOMIC_ACQ_REL) < HUGE_FRAMES)
+		return;
+	__atomic_store_n(&block->home, 0, __ATOMIC_RELAXED);
+	pool_give(ctx, phys, (pfn_t){ pfn.n & ~(HUGE_FRAMES - 1) });
+}
+
 static void free_frame(struct ctx *ctx, struct phys *phys, pfn_t pfn, bool zeros)
 {
 	struct frame *frame = frame_of(phys, pfn);
@@ -188,6 +208,10 @@ static void free_frame(struct ctx *ctx, struct phys *phys, pfn_t pfn, bool zeros
 	poison_frame(phys, pfn);
 	frame->recycled = true;
 	__atomic_store_n(&frame->zeros, zeros && !phys->poison, __ATOMIC_RELAXED);
+	if (unlikely(frame_pooled(frame))) {
+		rest(ctx, phys, pfn, 1);
+		return;
+	}
 	if (ctx->frames != NULL) {
 		frame_cache_give(ctx, phys, ctx->frames, pfn.n);
 		return;
@@ -211,6 +235,20 @@ void frame_put(struct ctx *ctx, pfn_t pfn)
 		free_frame(ctx, phys, pfn, false);
 }
 
+void frame_block_rest(struct ctx *ctx, pfn_t head)
+{
+	struct phys *phys = ctx->env->phys;
+	struct frame *frame = frame_of(phys, head);
+
+	for (uint64_t i = 0; i < HUGE_FRAMES; i++) {
+		KSIM_ASSERT(ctx, frame[i].mappers == 0, "a frame is freed unmapped", "pfn %#llx, use %u, mappers %u",
+		            (unsigned long long)(head.n + i), frame[i].use, frame[i].mappers);
+		poison_frame(phys, (pfn_t){ head.n + i });
+		frame[i].recycled = true;
+		frame[i].zeros = false;
+	}
+}
+
 /* Frames of an aligned block, whose last references have gone, all of one account. */
 static void free_block(struct ctx *ctx, struct phys *phys, pfn_t head)
 {
@@ -219,12 +257,11 @@ static void free_block(struct ctx *ctx, struct phys *phys, pfn_t head)
 
 	uncharge(ctx, frame->owner, use, (long)HUGE_FRAMES);
 	group_forget(phys, head.n, HUGE_FRAMES);
-	for (uint64_t i = 0; i < HUGE_FRAMES; i++) {
-		KSIM_ASSERT(ctx, frame[i].mappers == 0, "a frame is freed unmapped", "pfn %#llx, use %u, mappers %u",
-		            (unsigned long long)(head.n + i), use, frame[i].mappers);
-		poison_frame(phys, (pfn_t){ head.n + i });
-		frame[i].recycled = true;
-		frame[i].zeros = false;
+	if (use != FRAME_POOL)
+		frame_block_rest(ctx, head);
+	if (frame_pooled(frame)) {
+		rest(ctx, phys, head, HUGE_FRAMES);
+		return;
 	}
 	mutex_lock(ctx, &phys->lock);
 	for (uint64_t i = 0; i < HUGE_FRAMES; i++)

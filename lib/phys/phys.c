@@ -20,6 +20,7 @@
 #include "phys/cache.h"
 #include "phys/group.h"
 #include "phys/poison.h"
+#include "phys/pool.h"
 
 #define FRAMES_MIN 16
 #define FRAMES_MAX (UINT64_C(1) << 32)
@@ -33,7 +34,7 @@ static size_t frames_bytes(uint64_t nframes)
 
 static size_t blocks_bytes(uint64_t nframes)
 {
-	return ((nframes >> HUGE_ORDER) + 1) * sizeof(uint32_t);
+	return ((nframes >> HUGE_ORDER) + 1) * sizeof(struct block);
 }
 
 static void release_ram(struct phys *phys, uint64_t bytes)
@@ -72,9 +73,14 @@ int phys_create(struct env *env, uint64_t ram_bytes, struct phys **out)
 	phys->nfree = nframes - 1;
 	phys->env = env;
 	phys->poison = env->poison;
+	if (pool_create(&ctx, phys) < 0)
+		goto undo_lock;
 	env->phys = phys;
 	*out = phys;
 	return 0;
+undo_lock:
+	mutex_fini(&phys->lock);
+	host_release(phys->blocks, blocks_bytes(nframes));
 undo_frames:
 	host_release(phys->frames, frames_bytes(nframes));
 undo_ram:
@@ -88,6 +94,7 @@ void phys_destroy(struct phys *phys)
 {
 	if (phys == NULL)
 		return;
+	pool_destroy(phys->env, phys->pool);
 	poison_forget(phys);
 	groups_destroy(phys);
 	host_release(phys->blocks, blocks_bytes(phys->nframes));

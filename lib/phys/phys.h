@@ -27,6 +27,7 @@ enum frame_use {
 	FRAME_RESERVED, /* pfn 0 */
 	FRAME_ANON,     /* private memory of one or, after fork, several processes */
 	FRAME_FILE,     /* a page of an object */
+	FRAME_POOL,     /* of a huge page that waits for somebody to need it (pool.h) */
 	FRAME_TABLE,    /* a page-table node */
 	FRAME_USES,
 };
@@ -47,11 +48,14 @@ struct frame {
 		uint32_t node_lock; /* a  TABLE, a hooked leaf node: the leaf lock, a spin word */
 		uint32_t children;  /* a  TABLE, hooked between root and leaves: its present entries */
 		uint32_t link;      /* p  TABLE, detached: next of the list of nodes to free, a pfn */
-		uint32_t next;      /* f  free: next of its order's list */
+		uint32_t next;      /* f  free: next of its order's list; POOL, first of a page: the next page */
 	};
-	uint32_t owner;   /* c  in use: id of the account that allocated it (see origin.h) */
-	uint8_t use;      /* f a  enum frame_use */
-	uint8_t order;    /* f  head of a free block: its order */
+	uint32_t owner; /* c  in use: id of the account that allocated it (see origin.h) */
+	uint8_t use;    /* f a  enum frame_use */
+	union {
+		uint8_t order;  /* f  head of a free block: its order */
+		uint8_t pooled; /* a  in use: it is of a huge page, and goes back to the pool */
+	};
 	uint8_t recycled; /* f  was freed before */
 	union {
 		uint8_t zeros; /* f  free: its content is zeros, although it was freed before (see poison.c) */
@@ -59,11 +63,20 @@ struct frame {
 	};
 };
 
+/* What is kept of an aligned block of 2 MiB, see block.c. */
+struct block {
+	uint32_t maps; /* a  huge entries that map all of it */
+	uint32_t home; /* a  of a huge page in use: frames that nobody holds any more */
+};
+
+struct pool;
+
 struct phys {
 	char *ram;            /* c  host address of pfn 0 */
 	int fd;               /* c  of a file of the host's that it is, from pfn 0 on; -1: it is none */
 	struct frame *frames; /* c  indexed by pfn */
-	uint32_t *blocks;     /* a  of each aligned block: huge entries that map all of it, see block.c */
+	struct block *blocks; /* indexed by pfn / HUGE_FRAMES */
+	struct pool *pool;    /* c  of huge pages */
 	uint64_t nframes;     /* c  pfn 0 included */
 	struct env *env;      /* c */
 	bool poison;          /* c */
@@ -92,7 +105,8 @@ static inline uint64_t phys_total_frames(const struct phys *phys)
 	return phys->nframes - 1;
 }
 
-#define FRAME_ZERO 1u /* zeroed; else its content is undefined (poisoned) */
+#define FRAME_ZERO     1u /* zeroed; else its content is undefined (poisoned) */
+#define FRAME_AS_IT_IS 2u /* what a free frame's is, and out of bounds: for who keeps it for somebody else */
 
 /** Each byte of a freed frame, and of a new one that is not zeroed, when env->poison is set. */
 #define FRAME_POISON 0xdb
@@ -132,6 +146,17 @@ static inline enum frame_use frame_use(const struct frame *frame)
 static inline void frame_set_use(struct frame *frame, enum frame_use use)
 {
 	__atomic_store_n(&frame->use, (uint8_t)use, __ATOMIC_RELAXED);
+}
+
+/** Whether a frame in use is of a huge page of the pool's. */
+static inline bool frame_pooled(const struct frame *frame)
+{
+	return __atomic_load_n(&frame->pooled, __ATOMIC_RELAXED);
+}
+
+static inline void frame_set_pooled(struct frame *frame, bool pooled)
+{
+	__atomic_store_n(&frame->pooled, pooled, __ATOMIC_RELAXED);
 }
 
 /** Whether a page of an object has been written to; what entries say that may write to it now is not in it. */
@@ -189,13 +214,16 @@ void frame_block_spread(struct ctx *ctx, struct phys *phys, pfn_t head);
 void frame_block_gather(struct ctx *ctx, struct phys *phys, pfn_t head);
 /** Whether the block is private memory to which nothing leads but one huge entry. */
 bool frame_block_is_own(const struct phys *phys, pfn_t head);
-/** Drop a reference of each frame of the block. */
+/** Take or drop a reference of each frame of the block. */
+void frame_get_block(struct phys *phys, pfn_t head);
 void frame_put_block(struct ctx *ctx, pfn_t head);
+/** Make the content of a huge page that its only holder gives up what a free frame's is. */
+void frame_block_rest(struct ctx *ctx, pfn_t head);
 
 /** Huge entries that map the block around a frame. */
 static inline uint32_t frame_huge_mappers(const struct phys *phys, pfn_t pfn)
 {
-	return __atomic_load_n(&phys->blocks[pfn.n >> HUGE_ORDER], __ATOMIC_RELAXED);
+	return __atomic_load_n(&phys->blocks[pfn.n >> HUGE_ORDER].maps, __ATOMIC_RELAXED);
 }
 
 /** Entries of page tables that lead to a frame, huge ones too. */
@@ -222,6 +250,7 @@ void phys_tally(struct ctx *ctx, struct phys *phys, const uint32_t *owner, uint6
 struct frame_look {
 	enum frame_use use;
 	bool dirty;       /* FILE */
+	bool pooled;      /* of a huge page of the pool's, whatever its use */
 	uint32_t mappers; /* ANON, FILE */
 };
 

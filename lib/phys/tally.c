@@ -54,6 +54,7 @@ size_t phys_look(struct ctx *ctx, struct phys *phys, uint64_t pfn, struct frame_
 
 		out[i] = (struct frame_look){
 			.use = use,
+			.pooled = use > FRAME_RESERVED && frame_pooled(frame),
 			.dirty = use == FRAME_FILE && frame_dirty(frame),
 			.mappers = mapped ? frame_mappers(phys, (pfn_t){ pfn + i }) : 0,
 		};

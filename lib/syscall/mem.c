@@ -4,22 +4,24 @@
  *
  * mmap is checked in Linux's order, which programs can see when two things are wrong at once:
  *
- *	offset unaligned; descriptor; huge pages' size; length 0; too many mappings, length and address, what is there
+ *	offset unaligned; descriptor; size of huge pages; length 0; too many mappings, length and address, what is there
  *	already, what may be locked (mm); kind of mapping and its flags; what the file allows (vfs); then limits and
  *	memory (mm)
  *
  * Since mm is asked once, at the end, it is asked for its part of these errors when another has been found (refusal).
  *
- * A shared anonymous mapping is an object of its own, of the mapping's length, that nobody else can name.
+ * A shared anonymous mapping is an object of its own, of the mapping's length, that nobody else can name. So is an anonymous
+ * mapping of huge pages, private ones too, which Linux makes of a file of its own, and checks as one.
  *
  * I1  length and address that reach mm are whole pages, and lie in user space as far as that does not need the map
  *
  * Locking: none of its own. Linux: do_mmap in mm/mmap.c, ksys_mmap_pgoff, do_mprotect_pkey in mm/mprotect.c,
  * check_mremap_params in mm/mremap.c. Not modelled: MAP_DROPPABLE (EOPNOTSUPP), protection keys; that a fixed mapping
- * of a socket, which fails, has unmapped what was there; huge pages (MAP_HUGETLB is what it is while none has been set
- * aside: ENOMEM, and EINVAL for a file of small pages).
+ * of a socket, which fails, has unmapped what was there; huge pages of 1 GiB, of which there are none (ENOMEM).
  */
 #include "syscall/handlers.h"
+
+#include "object/hugefile.h"
 
 #include <errno.h>
 
@@ -53,6 +55,11 @@ enum {
 	 MAP_F_UNINITIALIZED | MAP_F_GROWSDOWN | MAP_F_LOCKED | MAP_F_NORESERVE | MAP_F_POPULATE | MAP_F_NONBLOCK | \
 	 MAP_F_STACK | MAP_F_HUGETLB | UINT64_C(0x7c000000))
 
+enum {
+	HUGE_LOG2 = 21,
+	GIANT_LOG2 = 30
+}; /* sizes of huge pages: the one that there is, and one that Linux knows, too */
+
 enum { PROT_ALL = PROT_R | PROT_W | PROT_X };
 enum { PROT_F_SEM = 8 };
 enum { MREMAP_F_MAYMOVE = 1, MREMAP_F_FIXED = 2, MREMAP_F_DONTUNMAP = 4, MREMAP_F_ALL = 7 };
@@ -62,6 +69,7 @@ struct mapping {
 	uint64_t flags;
 	uint64_t offset;   /* bytes */
 	struct file *file; /* NULL: anonymous */
+	bool huge;         /* of huge pages */
 	struct mm_map map;
 };
 
@@ -71,6 +79,8 @@ static int check_range(struct mapping *m)
 	struct mm_map *map = &m->map;
 	uint64_t length = map->length;
 
+	if (m->huge)
+		length = map->length = (length + (UINT64_C(1) << HUGE_LOG2) - 1) >> HUGE_LOG2 << HUGE_LOG2;
 	if (length == 0)
 		return -EINVAL;
 	map->length = page_up(length);
@@ -125,7 +135,7 @@ static int describe_file(struct mapping *m)
 	err = vfs_map(m->frame->ctx, m->file, m->map.prot, m->map.shared, &found);
 	if (err < 0)
 		return err;
-	if (m->flags & MAP_F_GROWSDOWN)
+	if (m->flags & MAP_F_GROWSDOWN || (m->huge && m->offset % (UINT64_C(1) << HUGE_LOG2) != 0))
 		return -EINVAL;
 	m->map.max_prot = found.max_prot;
 	m->map.demote = found.demote;
@@ -135,6 +145,20 @@ static int describe_file(struct mapping *m)
 	m->map.backing = found.backing;
 	m->map.pgidx = m->offset >> PAGE_SHIFT;
 	return 0;
+}
+
+/* Anonymous memory of huge pages is a file's. */
+static int describe_huge(struct mapping *m)
+{
+	int err = check_file_kind(m);
+
+	if (err < 0)
+		return err;
+	if (m->flags & MAP_F_GROWSDOWN || m->offset % (UINT64_C(1) << HUGE_LOG2) != 0)
+		return -EINVAL;
+	m->map.max_prot = PROT_ALL;
+	m->map.pgidx = m->offset >> PAGE_SHIFT;
+	return (m->flags >> 26 & 0x3f) == GIANT_LOG2 ? -ENOMEM : 0;
 }
 
 static int describe_anonymous(struct mapping *m)
@@ -161,6 +185,7 @@ static void set_flags(struct mapping *m)
 	map->populate = (m->flags & (MAP_F_POPULATE | MAP_F_NONBLOCK)) == MAP_F_POPULATE;
 	map->flags |= m->flags & MAP_F_LOCKED ? VMA_LOCKED : 0;
 	map->flags |= m->flags & MAP_F_GROWSDOWN ? VMA_GROWSDOWN : 0;
+	map->flags |= m->huge ? VMA_HUGETLB : 0;
 	map->flags |= m->flags & MAP_F_STACK ? VMA_NOHUGE : 0; /* stacks grow page by page */
 	if (m->frame->abi == KSIM_ARCH_X86_64) {
 		map->low = m->flags & MAP_F_32BIT;
@@ -175,8 +200,9 @@ static long map_it(struct mapping *m)
 	ksim_addr start;
 	int err;
 
-	if (m->map.shared && m->file == NULL) {
-		err = object_create_shmem(ctx, m->map.length, &fresh);
+	if (m->file == NULL && (m->map.shared || m->huge)) {
+		err = m->huge ? object_create_huge(ctx, m->offset + m->map.length, &fresh)
+		              : object_create_shmem(ctx, m->map.length, &fresh);
 		if (err < 0)
 			return err;
 		m->map.object = fresh;
@@ -186,16 +212,17 @@ static long map_it(struct mapping *m)
 	return err < 0 ? err : (long)start;
 }
 
-/* Of huge pages, of which there are none, only the size is judged at first. */
-static int check_huge(const struct mapping *m)
+/* Whether it is of huge pages; of anonymous ones the size is judged before all else. 0 or -EINVAL */
+static int check_huge(struct mapping *m)
 {
-	unsigned size = m->flags >> 26 & 0x3f; /* log2, 0: the default */
+	unsigned log2 = m->flags >> 26 & 0x3f; /* 0: the default */
 
+	m->huge = m->file != NULL ? m->file->inode->huge_bytes != 0 : (m->flags & MAP_F_HUGETLB) != 0;
 	if (!(m->flags & MAP_F_HUGETLB))
 		return 0;
 	if (m->file != NULL)
-		return -EINVAL;
-	return size == 0 || size == 21 || size == 30 ? 0 : -EINVAL;
+		return m->huge ? 0 : -EINVAL;
+	return log2 == 0 || log2 == HUGE_LOG2 || log2 == GIANT_LOG2 ? 0 : -EINVAL;
 }
 
 /* What goes before an error that was found later than Linux looks at the map. */
@@ -215,9 +242,7 @@ static long map_checked(struct mapping *m)
 	if (err < 0)
 		return err;
 	set_flags(m);
-	err = m->file != NULL ? describe_file(m) : describe_anonymous(m);
-	if (err == 0 && m->flags & MAP_F_HUGETLB)
-		err = -ENOMEM;
+	err = m->file != NULL ? describe_file(m) : m->huge ? describe_huge(m) : describe_anonymous(m);
 	return err < 0 ? refusal(m, err) : map_it(m);
 }
 

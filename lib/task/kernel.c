@@ -11,6 +11,7 @@
 #include "task/internal.h"
 
 #include "host/kmem.h"
+#include "phys/pool.h"
 #include "task/proc.h"
 
 #include <errno.h>
@@ -27,6 +28,14 @@ static int make_zero_frame(struct kernel *kernel)
 	err = frame_alloc(&ctx, FRAME_ANON, FRAME_ZERO, &zero);
 	kernel->env.zero_pfn = err < 0 ? 0 : zero.n;
 	return err;
+}
+
+static void make_pool(struct kernel *kernel, uint64_t npages)
+{
+	struct ctx ctx;
+
+	kernel_ctx(kernel, &ctx, npages > 0 ? "boot" : "halt");
+	pool_resize(&ctx, npages);
 }
 
 static int make_init(struct kernel *kernel)
@@ -90,6 +99,7 @@ int kernel_create(const struct kernel_config *config, const struct env_hooks *ho
 	err = make_zero_frame(kernel);
 	if (err < 0)
 		goto undo_phys;
+	make_pool(kernel, config->huge_pages);
 	err = names_create(env);
 	if (err < 0)
 		goto undo_zero;
@@ -108,6 +118,7 @@ undo_tree:
 undo_names:
 	names_destroy(env);
 undo_zero:
+	make_pool(kernel, 0);
 	kernel_release_zero_frame(kernel);
 undo_phys:
 	phys_destroy(env->phys);
@@ -137,6 +148,7 @@ void kernel_stop(struct kernel *kernel)
 	unix_purge(&ctx);
 	ctx_drain(&ctx);
 	empty_tree(kernel);
+	make_pool(kernel, 0);
 	kernel_release_zero_frame(kernel);
 	mutex_lock(&ctx, &kernel->lock);
 	process_reap_locked(kernel, kernel->init);

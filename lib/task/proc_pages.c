@@ -27,6 +27,9 @@ enum {
 	KPF_MMAP = 1 << 11,
 	KPF_ANON = 1 << 12,
 	KPF_SWAPBACKED = 1 << 14,
+	KPF_COMPOUND_HEAD = 1 << 15,
+	KPF_COMPOUND_TAIL = 1 << 16,
+	KPF_HUGE = 1 << 17,
 	KPF_ZERO_PAGE = 1 << 24,
 	KPF_PGTABLE = 1 << 26,
 };
@@ -99,6 +102,10 @@ static uint64_t count_word(const struct ctx *ctx, uint64_t pfn, const struct fra
 static uint64_t flags_word(const struct ctx *ctx, uint64_t pfn, const struct frame_look *frame)
 {
 	uint64_t page = KPF_UPTODATE | KPF_LRU | KPF_SWAPBACKED | (frame->mappers > 0 ? KPF_MMAP : 0);
+
+	if (frame->pooled)
+		return KPF_HUGE | (pfn % HUGE_FRAMES == 0 ? KPF_COMPOUND_HEAD : KPF_COMPOUND_TAIL) |
+		       (frame->mappers > 0 ? KPF_MMAP : 0) | (frame->use == FRAME_ANON ? KPF_ANON : 0);
 
 	if (pfn == ctx->env->zero_pfn)
 		return KPF_ZERO_PAGE;

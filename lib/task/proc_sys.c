@@ -2,12 +2,14 @@
 /*
  * /proc/meminfo, /proc/version, and what there is of /proc/sys.
  *
- *	sys --+-- vm ----- max_map_count  memfd_noexec  mmap_min_addr  nr_hugepages  overcommit_memory
+ *	sys --+-- vm ----- max_map_count  memfd_noexec  mmap_min_addr  nr_hugepages  nr_overcommit_hugepages
+ *	      |            overcommit_memory
  *	      +-- fs ----- nr_open
  *	      '-- kernel - osrelease  ostype  pid_max
  *
  * Files of /proc/sys hold one number. What is written is a number with blanks around it; out of range it is EINVAL and
- * nothing changes. The frames of meminfo are counted when somebody asks.
+ * nothing changes. The pool of huge pages takes what number it can get, and tells that. The frames of meminfo are counted when
+ * somebody asks; those of the pool count for themselves alone.
  *
  * Locking: none: each number is one atomic word.
  * Linux: fs/proc/meminfo.c, kernel/sysctl.c. Deviations: all RAM is available that is free; nr_open and pid_max cannot be
@@ -16,6 +18,7 @@
 #include "task/proc.h"
 
 #include "host/kmem.h"
+#include "phys/pool.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -23,7 +26,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PIECE = 256, HUGE_KIB = 2048 };
+enum { PIECE = 256, HUGE_KIB = HUGE_FRAMES * (PAGE_BYTES >> 10) };
 
 /* ---- meminfo ---- */
 
@@ -41,6 +44,8 @@ static void count_frames(struct ctx *ctx, struct frames *frames)
 	*frames = (struct frames){ 0 };
 	while ((n = phys_look(ctx, ctx->env->phys, pfn, frame, PIECE)) > 0) {
 		for (size_t i = 0; i < n; i++) {
+			if (frame[i].pooled)
+				continue;
 			frames->of[frame[i].use]++;
 			frames->mapped += frame[i].use == FRAME_FILE && frame[i].mappers > 0;
 		}
@@ -59,13 +64,19 @@ static void add_frames(struct ctx *ctx, struct text *text, const char *name, uin
 	add_kib(ctx, text, name, frames * (PAGE_BYTES >> 10));
 }
 
+static void add_number(struct ctx *ctx, struct text *text, const char *name, uint64_t n)
+{
+	text_add(ctx, text, "%-19s%5llu\n", name, (unsigned long long)n);
+}
+
 static int show_meminfo(struct ctx *ctx, struct inode *inode, struct text *text)
 {
-	unsigned long long huge = __atomic_load_n(&ctx->env->sysctl.nr_hugepages, __ATOMIC_RELAXED);
 	uint64_t nfree = phys_free_frames(ctx);
+	struct pool_numbers huge;
 	struct frames frames;
 
 	(void)inode;
+	pool_numbers(ctx, &huge);
 	count_frames(ctx, &frames);
 	add_frames(ctx, text, "MemTotal:", phys_total_frames(ctx->env->phys));
 	add_frames(ctx, text, "MemFree:", nfree);
@@ -82,12 +93,12 @@ static int show_meminfo(struct ctx *ctx, struct inode *inode, struct text *text)
 	add_frames(ctx, text, "Shmem:", frames.of[FRAME_FILE]);
 	add_kib(ctx, text, "Slab:", kmem_bytes(ctx->env) >> 10);
 	add_frames(ctx, text, "PageTables:", frames.of[FRAME_TABLE]);
-	text_add(ctx, text, "HugePages_Total:   %5llu\n", huge);
-	text_add(ctx, text, "HugePages_Free:    %5llu\n", huge);
-	text_add(ctx, text, "HugePages_Rsvd:    %5u\n", 0);
-	text_add(ctx, text, "HugePages_Surp:    %5u\n", 0);
+	add_number(ctx, text, "HugePages_Total:", huge.total);
+	add_number(ctx, text, "HugePages_Free:", huge.nfree);
+	add_number(ctx, text, "HugePages_Rsvd:", huge.reserved);
+	add_number(ctx, text, "HugePages_Surp:", huge.surplus);
 	add_kib(ctx, text, "Hugepagesize:", HUGE_KIB);
-	add_kib(ctx, text, "Hugetlb:", huge * HUGE_KIB);
+	add_kib(ctx, text, "Hugetlb:", huge.total * HUGE_KIB);
 	return 0;
 }
 
@@ -114,6 +125,7 @@ enum setting {
 	VM_MEMFD_NOEXEC,
 	VM_MMAP_MIN_ADDR,
 	VM_NR_HUGEPAGES,
+	VM_NR_OVERCOMMIT_HUGEPAGES,
 	VM_OVERCOMMIT_MEMORY,
 	FS_NR_OPEN,
 	KERNEL_OSRELEASE,
@@ -137,6 +149,7 @@ static const struct {
 	[VM_MEMFD_NOEXEC] = { "memfd_noexec", SYS_VM, S_IFREG | 0644, 2 },
 	[VM_MMAP_MIN_ADDR] = { "mmap_min_addr", SYS_VM, S_IFREG | 0444, 0 },
 	[VM_NR_HUGEPAGES] = { "nr_hugepages", SYS_VM, S_IFREG | 0644, UINT64_MAX },
+	[VM_NR_OVERCOMMIT_HUGEPAGES] = { "nr_overcommit_hugepages", SYS_VM, S_IFREG | 0644, UINT64_MAX },
 	[VM_OVERCOMMIT_MEMORY] = { "overcommit_memory", SYS_VM, S_IFREG | 0644, 2 },
 	[FS_NR_OPEN] = { "nr_open", SYS_FS, S_IFREG | 0444, 0 },
 	[KERNEL_OSRELEASE] = { "osrelease", SYS_KERNEL, S_IFREG | 0444, 0 },
@@ -149,7 +162,15 @@ static enum setting setting_of(const struct inode *inode)
 	return (enum setting)inode->gen_key[1];
 }
 
-static uint64_t get_setting(const struct ctx *ctx, enum setting which)
+static uint64_t get_pool_setting(struct ctx *ctx, enum setting which)
+{
+	struct pool_numbers n;
+
+	pool_numbers(ctx, &n);
+	return which == VM_NR_HUGEPAGES ? n.total - n.surplus : n.overcommit;
+}
+
+static uint64_t get_setting(struct ctx *ctx, enum setting which)
 {
 	const struct sysctl *sysctl = &ctx->env->sysctl;
 
@@ -159,7 +180,8 @@ static uint64_t get_setting(const struct ctx *ctx, enum setting which)
 	case VM_MEMFD_NOEXEC:
 		return __atomic_load_n(&sysctl->memfd_noexec, __ATOMIC_RELAXED);
 	case VM_NR_HUGEPAGES:
-		return __atomic_load_n(&sysctl->nr_hugepages, __ATOMIC_RELAXED);
+	case VM_NR_OVERCOMMIT_HUGEPAGES:
+		return get_pool_setting(ctx, which);
 	case VM_OVERCOMMIT_MEMORY:
 		return __atomic_load_n(&sysctl->overcommit_memory, __ATOMIC_RELAXED);
 	case VM_MMAP_MIN_ADDR:
@@ -181,8 +203,10 @@ static void set_setting(struct ctx *ctx, enum setting which, uint64_t value)
 		__atomic_store_n(&sysctl->memfd_noexec, (uint32_t)value, __ATOMIC_RELAXED);
 	else if (which == VM_OVERCOMMIT_MEMORY)
 		__atomic_store_n(&sysctl->overcommit_memory, (uint32_t)value, __ATOMIC_RELAXED);
+	else if (which == VM_NR_HUGEPAGES)
+		pool_resize(ctx, value);
 	else
-		__atomic_store_n(&sysctl->nr_hugepages, value, __ATOMIC_RELAXED);
+		pool_set_overcommit(ctx, value);
 }
 
 static int sys_show(struct ctx *ctx, struct inode *inode, struct text *text)

@@ -118,6 +118,7 @@ struct kernel_config {
 	bool poison;
 	bool ram_in_file;
 	struct sysctl sysctl; /* at boot */
+	uint64_t huge_pages;  /* in the pool at boot, or as many as there is RAM for */
 	const struct ksim_object_ops *memfd_ops;
 };
 

@@ -125,7 +125,7 @@ int vfs_access(struct ctx *ctx, const struct path_at *at, unsigned mask, unsigne
 
 void inode_statfs(struct ctx *ctx, const struct inode *inode, struct kstatfs *out)
 {
-	enum { TMPFS = 0x01021994, PROC = 0x9fa0, SOCKETS = 0x534f434b };
+	enum { TMPFS = 0x01021994, PROC = 0x9fa0, SOCKETS = 0x534f434b, HUGE = 0x958458f6 };
 	enum { VALID = 0x20, RELATIME = 0x1000 };
 
 	*out = (struct kstatfs){
@@ -139,6 +139,10 @@ void inode_statfs(struct ctx *ctx, const struct inode *inode, struct kstatfs *ou
 		out->type = PROC;
 	} else if (S_ISSOCK(inode_mode(inode)) && inode->dev == 0) {
 		out->type = SOCKETS;
+	} else if (inode->huge_bytes != 0) {
+		out->type = HUGE;
+		out->bsize = out->frsize = inode->huge_bytes;
+		out->flags = VALID;
 	} else {
 		out->type = TMPFS;
 		out->blocks = phys_total_frames(ctx->env->phys);

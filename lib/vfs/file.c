@@ -53,7 +53,9 @@ static uint64_t backing_file_dev(const struct backing *backing)
 {
 	const struct file *file = (const void *)((const char *)backing - offsetof(struct file, backing));
 
-	return file->inode->dev != 0 ? file->inode->dev : DEV_MEMORY;
+	if (file->inode->dev != 0)
+		return file->inode->dev;
+	return file->inode->huge_bytes != 0 ? DEV_HUGE : DEV_MEMORY;
 }
 
 static int backing_file_punch(struct ctx *ctx, struct backing *backing, uint64_t offset, uint64_t length)
@@ -62,12 +64,18 @@ static int backing_file_punch(struct ctx *ctx, struct backing *backing, uint64_t
 	                     (int64_t)length);
 }
 
+static void backing_file_reach(struct ctx *ctx, struct backing *backing, uint64_t end)
+{
+	inode_reach(ctx, file_of(backing)->inode, end);
+}
+
 static const struct backing_ops file_backing_ops = {
 	.get = backing_file_get,
 	.put = backing_file_put,
 	.describe = backing_file_describe,
 	.dev = backing_file_dev,
 	.punch = backing_file_punch,
+	.reach = backing_file_reach,
 };
 
 static void file_destroy(struct ctx *ctx, struct drop *drop)

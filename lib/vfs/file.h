@@ -126,9 +126,10 @@ struct vfs_mapping {
 	struct backing *backing;
 	uint8_t max_prot; /* 1 read, 2 write, 4 exec */
 	bool demote;      /* see struct mm_map */
+	bool huge;        /* its pages are of 2 MiB, from the pool */
 };
 
-/** Whether and how the file may be mapped with prot (1, 2, 4): 0; -EACCES, -EPERM, -ENODEV, -ENOMEM (huge pages). */
+/** Whether and how the file may be mapped with prot (1, 2, 4): 0; -EACCES, -EPERM, -ENODEV. */
 int vfs_map(struct ctx *ctx, struct file *file, unsigned prot, bool shared, struct vfs_mapping *out);
 
 #define MEMFD_NAME_MAX 249

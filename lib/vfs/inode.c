@@ -108,7 +108,9 @@ void inode_stat(struct ctx *ctx, struct inode *inode, struct kstat *out)
 {
 	mutex_lock(ctx, &inode->lock);
 	*out = (struct kstat){
-		.dev = inode->object != NULL ? DEV_MEMORY : DEV_SOCKETS,
+		.dev = inode->object == NULL    ? DEV_SOCKETS
+		       : inode->huge_bytes != 0 ? DEV_HUGE
+		                                : DEV_MEMORY,
 		.ino = inode->ino,
 		.nlink = inode->nlink,
 		.blksize = PAGE_BYTES,

@@ -11,7 +11,8 @@
 struct dir;
 struct gen_ops;
 
-enum { DEV_MEMORY = 1 }; /* st_dev of memfds */
+/* st_dev of memfds, and of those of huge pages. */
+enum { DEV_MEMORY = OBJECT_DEV_SMALL, DEV_HUGE = OBJECT_DEV_HUGE };
 
 struct inode {
 	struct ref ref;
@@ -79,5 +80,7 @@ void inode_changed_locked(struct inode *inode);
  * multiple of them), -ENOMEM: nothing has changed.
  */
 int inode_truncate(struct ctx *ctx, struct inode *inode, uint64_t length);
+/** Make an inode with pages at least that long, whatever anybody forbids: for a mapping of huge pages. */
+void inode_reach(struct ctx *ctx, struct inode *inode, uint64_t length);
 
 #endif

@@ -8,7 +8,8 @@
  *	NOEXEC_SEAL              any               0666   EXEC
  *	neither                  0: as EXEC; 1, 2: as NOEXEC_SEAL
  *
- * A memfd of huge pages has an inode whose pages are that size; it cannot be written to by calls.
+ * A memfd of huge pages has an inode whose pages are that size, and an object that has them from the pool; it cannot be written
+ * to by calls.
  *
  * I1  a memfd has no link
  *
@@ -16,6 +17,8 @@
  * Linux: mm/memfd.c, fs/hugetlbfs/inode.c.
  */
 #include "vfs/shmfile.h"
+
+#include "object/hugefile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,7 +121,9 @@ int memfd_create_file(struct ctx *ctx, const char *name, unsigned flags, struct 
 	err = page_size(flags, &huge_bytes);
 	if (err < 0)
 		return err;
-	if (ctx->env->memfd_ops != NULL && huge_bytes == 0)
+	if (huge_bytes != 0)
+		err = object_create_huge(ctx, 0, &object);
+	else if (ctx->env->memfd_ops != NULL)
 		err = object_create_foreign(ctx, ctx->env->memfd_ops, &object);
 	else
 		err = object_create_shmem(ctx, 0, &object);

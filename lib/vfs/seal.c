@@ -107,13 +107,12 @@ int vfs_map(struct ctx *ctx, struct file *file, unsigned prot, bool shared, stru
 		.object = object,
 		.backing = &file->backing,
 		.max_prot = READ | WRITE | EXEC,
+		.huge = file->inode->huge_bytes != 0,
 	};
 	if (shared && file_writable(file))
 		err = map_writable(ctx, file->inode, prot, out);
 	else if (shared)
 		out->max_prot &= (uint8_t)~WRITE;
-	if (err == 0 && file->inode->huge_bytes != 0)
-		err = -ENOMEM;
 	if (err == 0 && !(file_flags(file) & FILE_NOATIME))
 		inode_accessed(file->inode);
 	return err;

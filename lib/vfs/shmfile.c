@@ -10,7 +10,8 @@
  *	                     COMMIT_ON_TRUNCATE                    COMMIT_ON_TOUCH
  *	ftruncate, growing   all of [old size, new size), or       none
  *	                     ENOMEM and nothing has changed
- *	fallocate            all of the range, or ENOMEM and nothing has changed, under either
+ *	fallocate            all of the range, or ENOMEM and nothing has changed, under either; of huge pages as many as
+ *	                     there are, and ENOSPC
  *	write                the pages it reaches, under either
  *
  * What a seal forbids, whoever comes:
@@ -198,6 +199,14 @@ int inode_truncate(struct ctx *ctx, struct inode *inode, uint64_t length)
 	return err;
 }
 
+void inode_reach(struct ctx *ctx, struct inode *inode, uint64_t length)
+{
+	mutex_lock(ctx, &inode->lock);
+	if (length > object_size(inode->object))
+		object_resize(ctx, inode->object, length);
+	mutex_unlock(ctx, &inode->lock);
+}
+
 int vfs_truncate(struct ctx *ctx, struct file *file, int64_t length)
 {
 	if (length < 0 || file->inode->object == NULL || !file_writable(file))
@@ -236,8 +245,6 @@ static int allocate_locked(struct ctx *ctx, struct inode *inode, bool keep_size,
 {
 	int err = may_grow_to(ctx, inode, end);
 
-	if (err == 0 && inode->huge_bytes != 0)
-		err = -ENOSPC;
 	if (err == 0)
 		err = object_commit(ctx, inode->object, start, end);
 	if (err == 0 && !keep_size && end > object_size(inode->object))

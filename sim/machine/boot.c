@@ -248,8 +248,8 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 			.max_map_count = config->max_map_count,
 			.memfd_noexec = config->memfd_noexec,
 			.transparent_huge = config->transparent_huge != KSIM_NONE,
-			.nr_hugepages = config->huge_pages,
 		},
+		.huge_pages = config->huge_pages,
 		.memfd_ops = config->memfd_ops,
 	};
 	struct ksim_machine *m = calloc(1, sizeof(*m));
