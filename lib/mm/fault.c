@@ -262,7 +262,7 @@ static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum a
 	a->pgidx = vma_pgidx(a->vma, addr);
 	if (a->vma->object != NULL) {
 		a->seq = object_seq(a->vma->object);
-		if (vma_pages_in_file(a->vma, addr, 1) == 0)
+		if (vma_pages_in_file(a->vma, addr, 1) == 0 && likely(!(a->vma->flags & VMA_HUGETLB)))
 			return fault_is(fault, SIGBUS, BUS_ADRERR, addr);
 	}
 	if (vma_huge_fits(a->vma, addr)) {

@@ -18,6 +18,8 @@
  * writes to a page that it shares with children, and there is none for the copy, the page is taken from them (rob), and what
  * they touch of their mapping from then on and do not have is SIGBUS.
  *
+ * What lies beyond the end of the file, if only in part, cannot be made; but what fallocate has put there can be mapped.
+ *
  * A shared mapping is promised its pages by the object (hugefile.c), a private one by itself (promise.c).
  *
  * I1  a VMA of huge pages begins, ends, and is cut at multiples of 2 MiB; its page index is such a multiple
@@ -91,6 +93,8 @@ static int fault_absent(struct ctx *ctx, const struct touch *t)
 	pfn_t head = object_block(ctx, object, first, false);
 	int err;
 
+	if (head.n == 0 && page_of(t->vma, t->addr) >= object_size(object) >> (PAGE_SHIFT + HUGE_ORDER))
+		return -EFAULT;
 	if (head.n == 0 && !t->vma->shared)
 		return fault_own(ctx, t);
 	if (head.n == 0) {
@@ -219,8 +223,6 @@ int mm_hugetlb_fault(struct ctx *ctx, const struct vma *vma, ksim_addr addr, enu
 	struct pt_slot slot;
 	int err;
 
-	if (page_of(vma, addr) >= object_size(vma->object) >> (PAGE_SHIFT + HUGE_ORDER))
-		return -EFAULT;
 	if (pt_ensure_second(ctx, &vma->mm->pt, addr, &slot) < 0)
 		return -ENOMEM;
 	hugefile_making_lock(ctx, vma->object);

@@ -164,11 +164,10 @@ static pfn_t hugefile_block(struct ctx *ctx, struct object *object, uint64_t fir
 	if (alloc && make(ctx, object, first, PAGE_TOUCH) < 0)
 		return PFN_NONE;
 	mutex_lock(ctx, &object->lock);
-	if (is_below_size(object, first)) {
-		head = radix_block(pages, first);
-		for (uint64_t i = 0; head.n != 0 && pages->nmarked != 0 && i < HUGE_FRAMES; i++)
+	head = radix_block(pages, first);
+	if (head.n != 0 && is_below_size(object, first)) /* what lies beyond it is no data before the file reaches it */
+		for (uint64_t i = 0; pages->nmarked != 0 && i < HUGE_FRAMES; i++)
 			radix_get_unmark(pages, first + i);
-	}
 	mutex_unlock(ctx, &object->lock);
 	return head;
 }

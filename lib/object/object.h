@@ -66,7 +66,7 @@ struct object_ops {
 	 * @param first  a multiple of HUGE_FRAMES
 	 * @param alloc  make it if all of the pages are absent
 	 * @return its first frame; PFN_NONE: there is none
-	 * NULL: the pages are never mapped so.
+	 * NULL: the pages are never mapped so. Where pages have a unit, those that fallocate has put beyond the size are found.
 	 */
 	pfn_t (*block)(struct ctx *ctx, struct object *object, uint64_t first, bool alloc);
 	/**

@@ -88,7 +88,7 @@ static inline bool story_exhausted(void)
 
 	if (story.retried > 0 || !ksim_fail_first(story.m, &first))
 		return false;
-	if (err != ENOMEM && err != EAGAIN && err != EMFILE && err != ENOBUFS && err != EFAULT)
+	if (err != ENOMEM && err != EAGAIN && err != EMFILE && err != ENOBUFS && err != EFAULT && err != ENOSPC)
 		return false;
 	story.retried++;
 	return true;
