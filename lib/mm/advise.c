@@ -12,11 +12,12 @@
  * REMOVE goes through the open file, which knows of seals, with no lock held; the walk goes on at the next address.
  *
  * What was said of memory that is to be merged (MERGEABLE) is kept, and nothing is merged. COLLAPSE makes huge entries of
- * small ones (huge.c).
+ * small ones (collapse.c).
  *
  * Locking: map exclusive for flags, guards and COLLAPSE, shared for all else. Linux: mm/madvise.c, hugepage_madvise in
- * mm/khugepaged.c, ksm_madvise in mm/ksm.c. Differs: memory is never poisoned, as by a kernel that was built without CONFIG_MEMORY_FAILURE (HWPOISON and SOFT_OFFLINE
- * are EINVAL); COLLAPSE moves no pages, so it is EINVAL where they do not lie in a block already.
+ * mm/khugepaged.c, ksm_madvise in mm/ksm.c. Differs: memory is never poisoned, as by a kernel that was built without
+ * CONFIG_MEMORY_FAILURE (HWPOISON and SOFT_OFFLINE are EINVAL); COLLAPSE moves no pages of objects, so it is EINVAL where
+ * they do not lie in a block already.
  */
 #include "mm/vma.h"
 
@@ -174,12 +175,15 @@ static int collapse(struct ctx *ctx, const struct part *part)
 	ksim_addr first = (part->vma->start + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
 	ksim_addr start = (part->start + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
 	bool fits = first + HUGE_BYTES <= part->vma->end;
+	int err = 0;
 
 	if (!fits || part->vma->flags & VMA_HUGETLB || !vma_huge_fits(part->vma, first))
 		return -EINVAL;
 	if (start >= (part->end & ~(HUGE_BYTES - 1)))
 		return start == (part->end & ~(HUGE_BYTES - 1)) ? 0 : -EINVAL;
-	return mm_huge_merge(ctx, part->vma, part->start, part->end) ? 0 : -EINVAL;
+	for (; start + HUGE_BYTES <= part->end && err == 0; start += HUGE_BYTES)
+		err = mm_collapse(ctx, part->vma, start);
+	return err;
 }
 
 static int guard(struct ctx *ctx, const struct part *part)

@@ -521,8 +521,16 @@ static void collapse_body(struct bed *b)
 	EXPECT_EQ(ld8(b, mm, AT + 32 * MIB + PAGE_BYTES), 7);
 	expect_sound(b, mm);
 	mapped(b, mm, anon_at(AT, PAGES));
-	EXPECT_EQ(st8(b, mm, AT, 1), 0);
 	EXPECT_EQ(mm_advise(&b->ctx, mm, AT, PT_LEAF_SPAN, ADVICE_COLLAPSE), -EINVAL);
+	EXPECT_EQ(st8(b, mm, AT + PAGE_BYTES, 1), 0);
+	bed_fail_at(b, 1);
+	EXPECT_EQ(mm_advise(&b->ctx, mm, AT, PT_LEAF_SPAN, ADVICE_COLLAPSE), -ENOMEM);
+	bed_fail_at(b, NEVER);
+	EXPECT(!is_huge(b, mm, AT));
+	EXPECT_EQ(mm_advise(&b->ctx, mm, AT, PT_LEAF_SPAN, ADVICE_COLLAPSE), 0);
+	EXPECT(is_huge(b, mm, AT));
+	EXPECT_EQ(ld8(b, mm, AT + PAGE_BYTES), 1);
+	EXPECT_EQ(ld8(b, mm, AT + 9 * PAGE_BYTES), 0);
 	mapped(b, mm, file_at(object, AT + 64 * MIB, PAGES - 1, 1, true));
 	EXPECT_EQ(mm_advise(&b->ctx, mm, AT + 64 * MIB, PAGE_BYTES, ADVICE_COLLAPSE), -EINVAL);
 	expect_sound(b, mm);
