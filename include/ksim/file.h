@@ -60,7 +60,8 @@ KSIM_BEGIN_DECLS
  * @param name   for people: of at most 249 bytes; shown in traces, maps and reports of leaks
  * @param flags  or'ed: MFD_CLOEXEC; MFD_ALLOW_SEALING, without which it is sealed against sealing; MFD_NOEXEC_SEAL, it
  *               can be sealed, and never be executed (F_SEAL_EXEC); MFD_EXEC, it can be executed, which is the default
- *               unless ksim_config.memfd_noexec says otherwise; MFD_HUGETLB, of pages of 2 MiB, with 21 << 26 or without
+ *               unless ksim_config.memfd_noexec says otherwise; MFD_HUGETLB, of pages of 2 MiB from the pool, with
+ *               21 << 26 or without: it is filled through mappings and fallocate, for write(2) is EINVAL
  * @return the lowest free descriptor, or -1 with errno:
  *   EACCES  it could be executed, and memfd_noexec is 2
  *   EFAULT  name
@@ -196,14 +197,16 @@ KSIM_EXPORT int ksim_ftruncate(int fd, off_t length);
  * Allocate the pages of a range, or let them go.
  *
  * @param mode    0: allocate, and grow the file to hold the range; FALLOC_FL_KEEP_SIZE: allocate, also beyond the end;
- *                FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: make the range a hole, in every shared mapping too
+ *                FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: make the range a hole, in every shared mapping too; of huge
+ *                pages whole ones go, from private mappings as well, and the rest is zeroed
  * @param offset  bytes, >= 0
  * @param len     bytes, > 0
- * @return 0, or -1 with errno; nothing has changed then:
+ * @return 0, or -1 with errno; nothing has changed then, but with ENOSPC:
  *   EFBIG       the range ends beyond the largest size; allocating beyond RLIMIT_FSIZE, with SIGXFSZ
  *   EINVAL      offset or len
  *   ENODEV      a socket
  *   ENOMEM      no RAM for all of it
+ *   ENOSPC      the pool has not as many huge pages: those that it had are there
  *   EOPNOTSUPP  another mode
  *   EPERM       allocating beyond the end of a file sealed with F_SEAL_GROW; a hole in one sealed with F_SEAL_WRITE or
  *               F_SEAL_FUTURE_WRITE

@@ -61,7 +61,7 @@ struct ksim_config {
 	unsigned stdio;
 	unsigned max_map_count; /**< mappings a process may have (vm.max_map_count); 0 = 65530 */
 	unsigned
-		huge_pages; /**< pages of 2 MiB in the pool for MAP_HUGETLB (vm.nr_hugepages); they are taken from RAM */
+		huge_pages; /**< pages of 2 MiB in the pool for MAP_HUGETLB (vm.nr_hugepages); taken from RAM, as far as it goes */
 	unsigned
 		transparent_huge; /**< 2 MiB mappings where alignment, size and frames allow: 0 = yes, KSIM_NONE = never */
 	unsigned memfd_noexec;    /**< vm.memfd_noexec: 0, 1 or 2 */

@@ -20,7 +20,8 @@ KSIM_BEGIN_DECLS
  * @param prot    PROT_READ, PROT_WRITE, PROT_EXEC or'ed, or PROT_NONE
  * @param flags   MAP_SHARED, MAP_SHARED_VALIDATE or MAP_PRIVATE, or'ed with MAP_ANONYMOUS, MAP_FIXED,
  *                MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_POPULATE, MAP_LOCKED, MAP_GROWSDOWN (private anonymous memory
- *                that a touch below it makes reach there), MAP_32BIT (x86_64: below 2 GiB), MAP_STACK; the host's values
+ *                that a touch below it makes reach there), MAP_32BIT (x86_64: below 2 GiB), MAP_STACK, MAP_HUGETLB
+ *                (pages of 2 MiB of the pool, as a memfd with MFD_HUGETLB has without it); the host's values
  * @param fd      a descriptor of the acting process; ignored with MAP_ANONYMOUS
  * @param offset  bytes into the file, a multiple of 4096
  * @return the user address of the mapping, or KSIM_MAP_FAILED with errno:
@@ -28,15 +29,18 @@ KSIM_BEGIN_DECLS
  *   EAGAIN     more memory would be locked than RLIMIT_MEMLOCK allows
  *   EBADF      fd is no open descriptor
  *   EEXIST     MAP_FIXED_NOREPLACE, and something is mapped there
- *   EINVAL     length 0; offset or a fixed address not a multiple of 4096; neither shared nor private; MAP_GROWSDOWN that
- *              is shared or of a file; MAP_HUGETLB of a file of small pages, or with a size that there is not
+ *   EINVAL     length 0; offset or a fixed address not a multiple of 4096, or of 2 MiB where pages are; a huge page would
+ *              be cut; neither shared nor private; MAP_GROWSDOWN that is shared or of a file; MAP_HUGETLB of a file of
+ *              small pages, or with a size that there is not
  *   ENODEV     the file cannot be mapped (a socket)
  *   ENOMEM     no room in the address space, too many mappings, RLIMIT_AS, RLIMIT_DATA, or no memory for the kernel's
- *              own records
+ *              own records; without MAP_NORESERVE, the pool cannot promise so many huge pages
  *   EOPNOTSUPP MAP_SHARED_VALIDATE with a flag that is not known
  *   EOVERFLOW  offset + length is too large
  *   EPERM      shared and writable, and the file is sealed with F_SEAL_WRITE; a fixed address below 64 KiB; MAP_LOCKED,
  *              and RLIMIT_MEMLOCK is 0
+ * Length and hint are rounded up to whole huge pages where the mapping is of such; what touches one that was not promised,
+ * when the pool has none left, gets SIGBUS. A writable mapping makes a file of huge pages as long as it reaches.
  * Threads: any that acts as a process; does not block.
  * Linux: mmap(2). Deviations: a fixed address below 64 KiB is EPERM for everyone; MAP_DROPPABLE is EOPNOTSUPP; a native
  * window lies above 2 GiB, so MAP_32BIT finds no room there (ENOMEM).
@@ -48,7 +52,7 @@ KSIM_EXPORT ksim_addr ksim_mmap(ksim_addr hint, size_t length, int prot, int fla
  *
  * @param addr    user address, a multiple of 4096
  * @param length  bytes, > 0; rounded up to a page
- * @return 0, or -1 with errno: EINVAL (addr, length 0, beyond user space); ENOMEM (no room for a second half)
+ * @return 0, or -1 with errno: EINVAL (addr, length 0, beyond user space, a huge page would be cut); ENOMEM (no room for a second half)
  * Threads: any that acts as a process. When it returns, no thread can touch what was mapped.
  * Linux: munmap(2). Deviations: none known.
  */
@@ -69,7 +73,8 @@ KSIM_EXPORT int ksim_munmap(ksim_addr addr, size_t length);
  *           to a fixed place together, since 6.17, without a change of length)
  *   EINVAL  a flag that is not known; an address that is not a multiple of 4096, or beyond user space; length 0, or larger
  *           than user space; a private mapping with old_length 0; MREMAP_FIXED or MREMAP_DONTUNMAP without
- *           MREMAP_MAYMOVE; MREMAP_DONTUNMAP with a change of length; the new range overlaps the old one
+ *           MREMAP_MAYMOVE; MREMAP_DONTUNMAP with a change of length; the new range overlaps the old one; huge pages
+ *           that would grow, be left behind, or not begin and end at multiples of 2 MiB
  *   ENOMEM  it cannot grow in place, and may not move; no room; too many mappings, as there would be for a moment; RLIMIT_AS,
  *           RLIMIT_DATA; no memory for the kernel's own records
  *   EPERM   a fixed address below 64 KiB
@@ -109,7 +114,7 @@ KSIM_EXPORT ksim_addr ksim_sbrk(intptr_t increment);
  *                does, which must be MAP_GROWSDOWN
  * @return 0, or -1 with errno; what lies before the offending page is changed then, as on Linux:
  *   EACCES  beyond what the file was opened for, or what its seals allow
- *   EINVAL  addr, or prot; PROT_GROWSDOWN where nothing grows; PROT_GROWSUP, for nothing does so here
+ *   EINVAL  addr, or prot; a huge page would be cut; PROT_GROWSDOWN where nothing grows; PROT_GROWSUP, for nothing does so here
  *   ENOMEM  a hole in the range, too many mappings, RLIMIT_DATA, or no memory for the kernel's own records
  * Threads: any that acts as a process. Linux: mprotect(2). Deviations: none known.
  */

@@ -12,7 +12,8 @@
  *     fd/N, fdinfo/N, cwd, root           what it has open, and where it is
  *     status, statm, limits, comm         what it is and may use; cmdline is its name
  *   meminfo, version; kpagecount and kpageflags, by simulated pfn
- *   sys/vm/max_map_count, memfd_noexec, nr_hugepages, overcommit_memory (kept, and without effect): root may write them
+ *   sys/vm/max_map_count, memfd_noexec, nr_hugepages (the pool takes what it can get), nr_overcommit_hugepages,
+ *     overcommit_memory (kept, and without effect): root may write them
  *   sys/vm/mmap_min_addr, sys/fs/nr_open, sys/kernel/osrelease, ostype, pid_max
  * A file of text tells what was so when it was read from its beginning. Not told, since it is not there: [stack] and names
  * of anonymous memory, soft-dirty bits, LazyFree, VmHWM, capabilities.

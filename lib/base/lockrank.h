@@ -28,18 +28,18 @@ enum lock_rank {
 	RANK_MM_MAP, /* VMAs of an address space; shared for faults */
 	RANK_MM_MAP_CHILD,
 	RANK_OBJECT_MAKING, /* of a file of huge pages: one page at a time is made */
-	RANK_OBJECT,      /* page slots and mappers */
-	RANK_OBJECT_LOOK, /* that no page leaves its slot: shared by who looks one up without the lock above */
-	RANK_PT_LEAF,     /* entries of one page-table leaf, lock in its struct frame */
-	RANK_TLB_LIST,    /* who must hear of an invalidation */
-	RANK_POOL,        /* huge pages that are set aside */
-	RANK_FRAME,       /* the frame allocator */
-	RANK_SIGNAL,      /* pending signals, credentials and limits of a process */
+	RANK_OBJECT,        /* page slots and mappers */
+	RANK_OBJECT_LOOK,   /* that no page leaves its slot: shared by who looks one up without the lock above */
+	RANK_PT_LEAF,       /* entries of one page-table leaf, lock in its struct frame */
+	RANK_TLB_LIST,      /* who must hear of an invalidation */
+	RANK_POOL,          /* huge pages that are set aside */
+	RANK_FRAME,         /* the frame allocator */
+	RANK_SIGNAL,        /* pending signals, credentials and limits of a process */
 	RANK_SIGNAL_ACTIONS,
 	RANK_WAIT_QUEUE, /* entries of one wait queue */
 	RANK_WAITER,     /* who sleeps in a machine */
 	RANK_ACCOUNT,    /* lists of owners and of things for reports */
-	RANK_POOL,       /* memory of very many objects of a kind */
+	RANK_SLAB,       /* memory of very many objects of a kind */
 	RANK_COUNT,
 };
 

@@ -72,7 +72,7 @@ static const char *const rank_names[RANK_COUNT] = {
 	[RANK_WAIT_QUEUE] = "wait queue",
 	[RANK_WAITER] = "waiter",
 	[RANK_ACCOUNT] = "account",
-	[RANK_POOL] = "pool",
+	[RANK_SLAB] = "slab",
 };
 
 _Static_assert(RANK_COUNT <= 32, "ctx->held has a bit for each rank");

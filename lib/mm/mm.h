@@ -7,7 +7,7 @@
 
 #include "base/ranges.h"
 #include "base/ref.h"
-#include "host/pool.h"
+#include "host/slab.h"
 #include "mm/notifier.h"
 #include "object/object.h"
 #include "pgtable/pgtable.h"
@@ -57,7 +57,7 @@ struct vma {
 	bool shared;             /* c  MAP_SHARED */
 	bool noreserve;          /* c  MAP_NORESERVE */
 	bool anon_of_parent;     /* m  anon.c */
-	bool pooled;             /* c  its memory is of mm->vma_pool */
+	bool in_slab;            /* c  its memory is of mm->vma_slab */
 	uint32_t flags;          /* m  enum vma_flag */
 	uint64_t anon;           /* set once under either kind of map lock: anon.c; 0: no private page yet */
 	struct object *object;   /* c  our reference; NULL = private anonymous */
@@ -82,8 +82,8 @@ struct mm {
 	bool eager;                 /* c  see mm_confine */
 	struct rwlock map;          /* RANK_MM_MAP: shared for faults, exclusive for changes of VMAs */
 	struct ranges vmas;         /* m  by address */
-	struct pool nodes;          /* of vmas, when there are many; and of these: */
-	struct pool vma_pool;       /* those that are `pooled` */
+	struct slab nodes;          /* of vmas, when there are many; and of these: */
+	struct slab vma_slab;       /* those that are in_slab */
 	ksim_addr brk_start, brk;   /* m  the heap: where it begins, page aligned, and its end, to the byte */
 	uint64_t pages;             /* m  of all VMAs */
 	uint64_t pages_peak;        /* m  and the most that there ever were */

@@ -15,7 +15,7 @@
  * I5  mm->pages, data_pages, stack_pages and locked are sums over the VMAs in the tree
  *
  * VMAs, and the nodes of the tree, are single kernel objects as long as there are not many; from then on they come from
- * pools of the address space, where they lie close to each other.
+ * slabs of the address space, where they lie close to each other.
  *
  * Locking: the map lock exclusive throughout, but for freeing; the object's lock inside it.
  * Linux: mm/vma.c. Not modelled: VMAs without pages (pfn maps), policies, userfaultfd.
@@ -36,12 +36,12 @@ static bool are_many(const struct mm *mm)
 
 struct vma *vma_alloc(struct ctx *ctx, struct mm *mm)
 {
-	bool pooled = are_many(mm);
-	struct vma *vma = pooled ? pool_alloc(ctx, &mm->vma_pool, sizeof(*vma)) : kmem_alloc(ctx, sizeof(*vma));
+	bool in_slab = are_many(mm);
+	struct vma *vma = in_slab ? slab_alloc(ctx, &mm->vma_slab, sizeof(*vma)) : kmem_alloc(ctx, sizeof(*vma));
 
 	if (vma == NULL)
 		return NULL;
-	vma->pooled = pooled;
+	vma->in_slab = in_slab;
 	vma->mm = mm;
 	vma->mapper.ops = &vma_mapper_ops;
 	origin_set(ctx, &vma->origin, CENSUS_VMA);
@@ -53,26 +53,26 @@ void vma_free(struct ctx *ctx, struct vma *vma)
 	if (vma == NULL)
 		return;
 	origin_clear(&vma->origin);
-	if (vma->pooled)
-		pool_free(ctx, &vma->mm->vma_pool, vma);
+	if (vma->in_slab)
+		slab_free(ctx, &vma->mm->vma_slab, vma);
 	else
 		kmem_free(ctx->env, vma, sizeof(*vma));
 }
 
 static void *node_alloc(struct ctx *ctx, struct mm *mm)
 {
-	bool pooled = are_many(mm);
-	void *node = pooled ? pool_alloc(ctx, &mm->nodes, ranges_node_bytes()) : kmem_alloc(ctx, ranges_node_bytes());
+	bool in_slab = are_many(mm);
+	void *node = in_slab ? slab_alloc(ctx, &mm->nodes, ranges_node_bytes()) : kmem_alloc(ctx, ranges_node_bytes());
 
 	if (node != NULL)
-		ranges_node_mark(node, pooled);
+		ranges_node_mark(node, in_slab);
 	return node;
 }
 
 static void node_free(struct ctx *ctx, struct mm *mm, void *node)
 {
 	if (ranges_node_is_marked(node))
-		pool_free(ctx, &mm->nodes, node);
+		slab_free(ctx, &mm->nodes, node);
 	else
 		kmem_free(ctx->env, node, ranges_node_bytes());
 }

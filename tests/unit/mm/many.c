@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Very many mappings: their memory comes from pools then, and goes back to where it is from, whatever their number is when
+ * Very many mappings: their memory comes from slabs then, and goes back to where it is from, whatever their number is when
  * they go.
  */
 #include "bed.h"
@@ -23,9 +23,9 @@ static void many_go_in_any_order(struct bed *b)
 	b->env.sysctl.max_map_count = 2 * MAPPINGS;
 	map_some(b, mm, 0, MAPPINGS);
 	EXPECT_EQ(mm->vmas.count, MAPPINGS);
-	EXPECT(mm->nodes.live > 0 && mm->vma_pool.live > 0);
+	EXPECT(mm->nodes.live > 0 && mm->vma_slab.live > 0);
 	expect_sound(b, mm);
-	/* The older half, which is not all from the pools, and so that there are few again. */
+	/* The older half, which is not all from the slabs, and so that there are few again. */
 	for (unsigned i = 0; i < MAPPINGS / 2; i++)
 		unmapped(b, mm, PLACE(i), 1);
 	expect_sound(b, mm);
@@ -33,7 +33,7 @@ static void many_go_in_any_order(struct bed *b)
 	EXPECT_EQ(st8(b, mm, PLACE(MAPPINGS - 1), 7), 0);
 	EXPECT_EQ(ld8(b, mm, PLACE(MAPPINGS - 1)), 7);
 	unmapped(b, mm, PLACE(0), 2 * MAPPINGS);
-	EXPECT(mm->vma_pool.live == 0 && mm->vma_pool.blocks == NULL);
+	EXPECT(mm->vma_slab.live == 0 && mm->vma_slab.blocks == NULL);
 	now = census_now(b);
 	/* As many buffers as a call may want at the greatest height, and a block if one of them is in it. */
 	EXPECT_MSG(now.kmem_count <= before.kmem_count + CACHED, "%zu, before %zu", now.kmem_count, before.kmem_count);
@@ -53,7 +53,7 @@ static void fork_of_many(struct bed *b)
 	map_some(b, mm, 0, MAPPINGS);
 	child = forked(b, mm);
 	EXPECT_EQ(child->vmas.count, MAPPINGS);
-	EXPECT(child->vma_pool.live > 0);
+	EXPECT(child->vma_slab.live > 0);
 	drop(b, mm);
 	expect_sound(b, child);
 	drop(b, child);
@@ -72,15 +72,15 @@ static void no_block(struct bed *b)
 
 	b->env.sysctl.max_map_count = 2 * MAPPINGS;
 	map_some(b, mm, 0, 4096);
-	EXPECT_EQ(mm->vma_pool.live, 0);
-	bed_fail_at(b, 1); /* the block of the first VMA that is of the pool */
+	EXPECT_EQ(mm->vma_slab.live, 0);
+	bed_fail_at(b, 1); /* the block of the first VMA that is of the slab */
 	EXPECT_EQ(mm_map(&b->ctx, mm, &what, &at), -ENOMEM);
 	bed_fail_at(b, NEVER);
 	EXPECT_EQ(mm->vmas.count, 4096);
-	EXPECT(mm->vma_pool.live == 0 && mm->vma_pool.blocks == NULL);
+	EXPECT(mm->vma_slab.live == 0 && mm->vma_slab.blocks == NULL);
 	expect_sound(b, mm);
 	EXPECT_EQ(mm_map(&b->ctx, mm, &what, &at), 0);
-	EXPECT_EQ(mm->vma_pool.live, 1);
+	EXPECT_EQ(mm->vma_slab.live, 1);
 	drop(b, mm);
 }
 

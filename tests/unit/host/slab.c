@@ -2,7 +2,7 @@
 /*
  * Objects of one size from blocks: zeroed, apart from each other, and no block is left when none is in use.
  */
-#include "host/pool.h"
+#include "host/slab.h"
 
 #include "unit/host/bed.h"
 
@@ -16,45 +16,45 @@ static bool is_all(const unsigned char *object, int byte)
 	return true;
 }
 
-TEST(pool, objects_are_zeroed_and_apart_and_the_last_one_gives_the_memory_back)
+TEST(slab, objects_are_zeroed_and_apart_and_the_last_one_gives_the_memory_back)
 {
 	static unsigned char *objects[OBJECTS];
-	struct pool pool = { .live = 0 };
+	struct slab slab = { .live = 0 };
 	struct bed bed;
 
 	bed_open(&bed);
 	for (unsigned i = 0; i < OBJECTS; i++) {
-		objects[i] = pool_alloc(&bed.ctx, &pool, SIZE);
+		objects[i] = slab_alloc(&bed.ctx, &slab, SIZE);
 		REQUIRE(objects[i] != NULL && is_all(objects[i], 0));
 		EXPECT_EQ((uintptr_t)objects[i] % 64, 0);
 		memset(objects[i], (int)(i % 251) + 1, SIZE);
 	}
-	EXPECT_EQ(pool.live, OBJECTS);
+	EXPECT_EQ(slab.live, OBJECTS);
 	EXPECT_EQ(kmem_count(&bed.env), 2);
 	for (unsigned i = 0; i < OBJECTS; i++) {
 		EXPECT(is_all(objects[i], (int)(i % 251) + 1));
-		pool_free(&bed.ctx, &pool, objects[i]);
+		slab_free(&bed.ctx, &slab, objects[i]);
 	}
-	EXPECT(pool.live == 0 && pool.blocks == NULL && pool.free == NULL);
+	EXPECT(slab.live == 0 && slab.blocks == NULL && slab.free == NULL);
 	bed_close(&bed);
 }
 
-TEST(pool, object_that_was_given_back_is_the_next_one_and_zeroed)
+TEST(slab, object_that_was_given_back_is_the_next_one_and_zeroed)
 {
-	struct pool pool = { .live = 0 };
+	struct slab slab = { .live = 0 };
 	struct bed bed;
 	void *kept, *again;
 
 	bed_open(&bed);
-	kept = pool_alloc(&bed.ctx, &pool, SIZE);
-	again = pool_alloc(&bed.ctx, &pool, SIZE);
+	kept = slab_alloc(&bed.ctx, &slab, SIZE);
+	again = slab_alloc(&bed.ctx, &slab, SIZE);
 	REQUIRE(kept != NULL && again != NULL);
 	memset(again, 1, SIZE);
-	pool_free(&bed.ctx, &pool, again);
-	EXPECT(pool_alloc(&bed.ctx, &pool, SIZE) == again);
+	slab_free(&bed.ctx, &slab, again);
+	EXPECT(slab_alloc(&bed.ctx, &slab, SIZE) == again);
 	EXPECT(is_all(again, 0));
-	pool_free(&bed.ctx, &pool, again);
-	pool_free(&bed.ctx, &pool, kept);
+	slab_free(&bed.ctx, &slab, again);
+	slab_free(&bed.ctx, &slab, kept);
 	bed_close(&bed);
 }
 
@@ -65,19 +65,19 @@ static bool always(void *arg, struct ctx *ctx, enum fail_kind kind)
 	return kind == FAIL_KMEM;
 }
 
-TEST(pool, without_memory_for_a_block_there_is_no_object)
+TEST(slab, without_memory_for_a_block_there_is_no_object)
 {
-	struct pool pool = { .live = 0 };
+	struct slab slab = { .live = 0 };
 	struct bed bed;
 
 	bed_open(&bed);
 	bed.env.hooks.fail = always;
-	EXPECT(pool_alloc(&bed.ctx, &pool, SIZE) == NULL);
-	EXPECT(pool.live == 0 && pool.blocks == NULL);
+	EXPECT(slab_alloc(&bed.ctx, &slab, SIZE) == NULL);
+	EXPECT(slab.live == 0 && slab.blocks == NULL);
 	bed_close(&bed);
 }
 
-static struct pool together;
+static struct slab together;
 
 /* Each holds some, with a mark of its own in them. @return how often it found another's */
 static int take_and_give(struct bed_process *p)
@@ -90,19 +90,19 @@ static int take_and_give(struct bed_process *p)
 
 		if (*slot != NULL) {
 			wrong += !is_all(*slot, (int)p->owner.id);
-			pool_free(&p->ctx, &together, *slot);
+			slab_free(&p->ctx, &together, *slot);
 		}
-		*slot = pool_alloc(&p->ctx, &together, SIZE);
+		*slot = slab_alloc(&p->ctx, &together, SIZE);
 		wrong += *slot == NULL || !is_all(*slot, 0);
 		if (*slot != NULL)
 			memset(*slot, (int)p->owner.id, SIZE);
 	}
 	for (int i = 0; i < HELD; i++)
-		pool_free(&p->ctx, &together, held[i]);
+		slab_free(&p->ctx, &together, held[i]);
 	return wrong;
 }
 
-TEST(pool, threads_get_objects_of_their_own)
+TEST(slab, threads_get_objects_of_their_own)
 {
 	struct bed bed;
 
