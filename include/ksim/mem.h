@@ -143,9 +143,9 @@ KSIM_EXPORT int ksim_mprotect(ksim_addr addr, size_t length, int prot);
  *   EFAULT  POPULATE_*: past the end of the file
  *   EINVAL  addr, length or advice; DONTNEED, FREE, REMOVE, COLD, PAGEOUT or GUARD_INSTALL of locked memory; FREE,
  *           WIPEONFORK of what is not private and anonymous; REMOVE of private anonymous memory; POPULATE_* against the
- *           protection; COLLAPSE where no huge page is possible, or the pages do not lie in a block of 2 MiB (Linux
- *           would copy them)
- *   ENOMEM  a hole in the range; POPULATE_*: no memory
+ *           protection; COLLAPSE where no huge page is possible, nothing was touched, or pages of a file do not lie in
+ *           a block of 2 MiB (Linux would copy them)
+ *   ENOMEM  a hole in the range; POPULATE_*, COLLAPSE: no memory
  *   EPERM   REMOVE of a sealed file
  * Threads: any that acts as a process. What DONTNEED and its kin take away no thread can touch when it returns.
  * Linux: madvise(2), 6.18. Deviations: HWPOISON and SOFT_OFFLINE are EINVAL, as where the kernel was built without them.

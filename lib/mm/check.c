@@ -93,9 +93,7 @@ static int check_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, 
 	CHECK_THAT(check->report, (flags & ~vma_pte_flags(vma, own) & (PTE_READ | PTE_WRITE | PTE_EXEC)) == 0,
 	           "a huge entry allows no more than its VMA, and writing only to a block of its own",
 	           "flags %#x, prot %#x at %#lx, use %u", flags, vma->prot, addr, frame->use);
-	CHECK_THAT(check->report,
-	           vma_pages_in_file(vma, addr, PT_ENTRIES) == PT_ENTRIES ||
-	                   vma->flags & VMA_HUGETLB,
+	CHECK_THAT(check->report, vma_pages_in_file(vma, addr, PT_ENTRIES) == PT_ENTRIES || vma->flags & VMA_HUGETLB,
 	           "no huge entry reaches past the end of its file", "page %lu at %#lx", vma_pgidx(vma, addr), addr);
 	return 0;
 }
