@@ -57,7 +57,10 @@ KSIM_EXPORT int ksim_sigsuspend(const sigset_t *mask);
  * @return the signal, or -1 with errno EAGAIN (timeout), EINTR (a handler has run), EINVAL (timeout), EFAULT, EDEADLK
  */
 KSIM_EXPORT int ksim_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
-/** sigqueue(3): kill with a value. EINVAL, EPERM, ESRCH. */
+/**
+ * sigqueue(3): kill with a value. EINVAL, EPERM, ESRCH; EAGAIN: no memory to queue a signal from SIGRTMIN on; one below that
+ * is sent without its value then, as any is that kill() sends.
+ */
 KSIM_EXPORT int ksim_sigqueue(pid_t pid, int signo, union sigval value);
 /** sigaltstack(2): kept and told, but not used. EFAULT, EINVAL (flags), ENOMEM (smaller than MINSIGSTKSZ). */
 KSIM_EXPORT int ksim_sigaltstack(const stack_t *stack, stack_t *old);
@@ -72,7 +75,7 @@ KSIM_EXPORT int ksim_pause(void);
  * @return 0, or -1 with errno EINVAL (no such signal), EPERM (another user's), ESRCH (none such)
  */
 KSIM_EXPORT int ksim_kill(pid_t pid, int signo);
-/** tgkill(2): to one thread. EINVAL (a number below 1, no such signal), EPERM, ESRCH. */
+/** tgkill(2): to one thread. EINVAL (a number below 1, no such signal), EPERM, ESRCH; EAGAIN, as sigqueue(3). */
 KSIM_EXPORT int ksim_tgkill(pid_t pid, pid_t tid, int signo);
 
 KSIM_END_DECLS

@@ -32,9 +32,7 @@ static int send_to(struct ctx *ctx, struct process *to, const struct signal_info
 {
 	int err = may_send(ctx, to, info->signo);
 
-	if (err == 0 && info->signo != 0)
-		signal_send(ctx, to, NULL, info);
-	return err;
+	return err == 0 && info->signo != 0 ? signal_send(ctx, to, NULL, info) : err;
 }
 
 /* The process with the lowest pid > after, of a group (0: of any); NULL: none. */
@@ -150,6 +148,5 @@ int signal_kill_task(struct ctx *ctx, uint32_t tgid, uint32_t tid, const struct 
 	/* Nobody has acted as the process yet: its first thread will have this number. One that has ended gets nothing. */
 	if (task != NULL && __atomic_load_n(&task->ended, __ATOMIC_RELAXED))
 		return 0;
-	signal_send(ctx, p, task, info);
-	return 0;
+	return signal_send(ctx, p, task, info);
 }

@@ -16,7 +16,7 @@
  * know asks sim first (mask_read), which keeps a mark in the host's mask. Who sleeps cannot jump, and has looked before.
  *
  * A signal below SIGRTMIN waits at most once; others as often as they were sent. When there is no memory for what a signal
- * tells it tells nothing but its number, as on Linux.
+ * tells it tells nothing but its number; but from SIGRTMIN on, sent by another call than kill(), it is not sent, as on Linux.
  *
  * I1  a queued info's signal has its bit in the set; a bit without an info is a signal that tells nothing
  * I2  TASK_SIGNAL is set on a task that has own signals, and on some task, or all, of a process that has shared ones
@@ -267,7 +267,7 @@ static struct task *choose(struct process *p, uint64_t bit)
 }
 
 /* What the sender does beside queueing. */
-enum sending { DROPPED, QUEUED, FATAL };
+enum sending { DROPPED, QUEUED, FATAL, NO_ROOM };
 
 struct sending_to {
 	struct process *process;
@@ -303,6 +303,8 @@ static enum sending send_locked(struct ctx *ctx, struct sending_to *to, const st
 		return FATAL;
 	if (!(really_blocked_of(to) & bit) && is_ignored(&action, info->signo))
 		return DROPPED;
+	if (queued == NULL && info->signo >= FIRST_QUEUED && info->code != SI_USER)
+		return NO_ROOM;
 	to->chosen = to->task != NULL && !(to->task->blocked & bit) ? to->task : NULL;
 	if (to->task == NULL)
 		to->chosen = choose(p, bit);
@@ -380,12 +382,14 @@ static enum sending send_with(struct ctx *ctx, struct process *p, struct task *t
 	return done;
 }
 
-void signal_send(struct ctx *ctx, struct process *p, struct task *task, const struct signal_info *info)
+int signal_send(struct ctx *ctx, struct process *p, struct task *task, const struct signal_info *info)
 {
 	struct signal_queued *queued = kmem_alloc(ctx, sizeof(*queued));
+	enum sending done = send_with(ctx, p, task, info, queued);
 
-	if (send_with(ctx, p, task, info, queued) == FATAL)
+	if (done == FATAL)
 		signal_end_by(ctx, p, info);
+	return done == NO_ROOM ? -EAGAIN : 0;
 }
 
 bool signal_parent_locked(struct ctx *ctx, struct process *parent, struct process *child, struct signal_info *info,

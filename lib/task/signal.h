@@ -75,14 +75,15 @@ int process_sigaction(struct ctx *ctx, struct process *process, int signo, const
 /**
  * Send a signal to a process, or to one task of it. What it does at once: it ends the process, if that is what it does and
  * nothing keeps it from that; it is dropped, if it is ignored; else it waits, and a task that can have it is told.
+ * @return 0; -EAGAIN: no memory for what a signal from SIGRTMIN on tells, unless kill(2) sends it
  */
-void signal_send(struct ctx *ctx, struct process *process, struct task *task, const struct signal_info *info);
+int signal_send(struct ctx *ctx, struct process *process, struct task *task, const struct signal_info *info);
 /** The signals that a call has raised for its caller (ctx->raised). */
 void signal_raise(struct ctx *ctx);
 
-/** kill(2): pid as there. 0; -EINVAL, -EPERM, -ESRCH */
+/** kill(2), sigqueue(3): pid as there. 0; -EINVAL, -EPERM, -ESRCH, -EAGAIN */
 int signal_kill(struct ctx *ctx, int pid, const struct signal_info *info);
-/** tgkill(2), tkill(2) (tgid 0). 0; -EINVAL, -EPERM, -ESRCH */
+/** tgkill(2), tkill(2) (tgid 0). 0; -EINVAL, -EPERM, -ESRCH, -EAGAIN */
 int signal_kill_task(struct ctx *ctx, uint32_t tgid, uint32_t tid, const struct signal_info *info);
 
 /* Of the task that calls. */

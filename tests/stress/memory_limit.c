@@ -151,7 +151,8 @@ static void run_arena(struct arena *a, unsigned rounds)
 		for (int t = 0; t < THREADS; t++)
 			SETUP((threads[i][t] = ksim_task_start(a->members[i], member_main, a)) > 0);
 	SETUP(ksim_start(a->outsider, outsider_main, a) == 0);
-	for (unsigned round = 0; round < rounds; round++) {
+	/* Where the members leave no room for a child, one that is killed may be long in coming. */
+	for (unsigned round = 0; round < rounds || (killed == 0 && round < 1000 * rounds); round++) {
 		struct ksim_process *member = a->members[round % MEMBERS];
 
 		killed += sacrifice_child(a, member);

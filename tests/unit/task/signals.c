@@ -159,6 +159,41 @@ TEST(signal, that_needs_no_handler_is_decided_by_its_sender)
 	on_both(decided_body);
 }
 
+/* kill(2) loses what it tells; sigqueue(3) and tgkill(2) are EAGAIN, from SIGRTMIN on. */
+static void quota_body(struct bed *b)
+{
+	enum { RT = 34 };
+	struct process *p = born(b, "p");
+	struct task *task = entered(b, p);
+	struct signal_info by_kill = sent(RT), queued = by_kill, small = by_kill;
+
+	queued.code = SI_QUEUE;
+	small.code = SI_QUEUE;
+	small.signo = SIGUSR1;
+	signal_mask_set(task, signal_bit(RT) | signal_bit(SIGUSR1));
+	bed_fail_at(b, 1);
+	EXPECT_EQ(signal_send(&b->ctx, p, NULL, &queued), -EAGAIN);
+	EXPECT_EQ(signal_waiting(task), 0);
+	EXPECT_EQ(signal_send(&b->ctx, p, NULL, &queued), 0);
+	EXPECT_EQ(signal_waiting(task), signal_bit(RT));
+	bed_fail_at(b, 1);
+	EXPECT_EQ(signal_send(&b->ctx, p, task, &by_kill), 0);
+	bed_fail_at(b, 1);
+	EXPECT_EQ(signal_send(&b->ctx, p, NULL, &small), 0);
+	EXPECT_EQ(signal_waiting(task), signal_bit(RT) | signal_bit(SIGUSR1));
+	bed_fail_at(b, 1);
+	EXPECT_EQ(signal_kill(&b->ctx, (int)p->owner.id, &queued), -EAGAIN);
+	bed_fail_at(b, 1);
+	EXPECT_EQ(signal_kill_task(&b->ctx, 0, task->tid, &queued), -EAGAIN);
+	bed_fail_at(b, NEVER);
+	finish(b, p, task, NULL);
+}
+
+TEST(signal, that_is_queued_fails_without_memory_where_its_value_would_be_lost)
+{
+	on_both(quota_body);
+}
+
 static void memory_body(struct bed *b)
 {
 	struct process *p = born(b, "p");
