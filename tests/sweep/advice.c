@@ -6,7 +6,7 @@
  * What Linux promises when such a call fails for want of memory: madvise(2) is EAGAIN and the mapping what it was, or, of
  * MADV_POPULATE_*, ENOMEM with a part of the pages there; mlock(2) is ENOMEM, or EAGAIN with the range locked.
  */
-#include "sweep.h"
+#include "held.h"
 
 #include <sys/uio.h>
 
@@ -15,39 +15,6 @@ enum { PAGES = 6, BYTES = PAGES * PAGE, POPULATE_READ = 22, POPULATE_WRITE = 23,
 static ksim_addr map_anonymous(int flags)
 {
 	return ksim_mmap(0, BYTES, RW, flags | MAP_ANONYMOUS, -1, 0);
-}
-
-static bool is_zero(ksim_addr map, int npages)
-{
-	for (int i = 0; i < npages; i++)
-		if (mem_load8(map + (ksim_addr)i * PAGE) != 0)
-			return false;
-	return true;
-}
-
-static void fill(ksim_addr map, int npages)
-{
-	for (int i = 0; i < npages; i++)
-		mem_store8(map + (ksim_addr)i * PAGE, (uint8_t)(i + 1));
-}
-
-static bool is_filled(ksim_addr map, int npages)
-{
-	for (int i = 0; i < npages; i++)
-		if (mem_load8(map + (ksim_addr)i * PAGE) != i + 1)
-			return false;
-	return true;
-}
-
-/* A story of one process that ends with nothing mapped. */
-static int tell_of_one(int (*act)(void *))
-{
-	struct ksim_process *p = story_process("client");
-
-	MUST(p != NULL);
-	story_begin();
-	TRY(story_act(p, act, NULL));
-	return story_settled();
 }
 
 static int advise_parts(void *arg)
@@ -59,12 +26,12 @@ static int advise_parts(void *arg)
 
 	(void)arg;
 	MUST(map != KSIM_MAP_FAILED);
-	fill(map, PAGES);
+	fill(map, PAGES, 1);
 	for (int i = 0; i < 3; i++) {
 		ksim_addr middle = map + 2 * PAGE;
 
-		MUST(RETRY_UNCHANGED(ksim_madvise(middle, PAGE, advices[i].set), is_filled(map, 2)) == 0);
-		MUST(is_filled(map, 2));
+		MUST(RETRY_UNCHANGED(ksim_madvise(middle, PAGE, advices[i].set), holds(map, 2, 1)) == 0);
+		MUST(holds(map, 2, 1));
 		MUST(RETRY(ksim_madvise(middle, PAGE, advices[i].clear)) == 0);
 	}
 	MUST(is_zero(map + 2 * PAGE, 1));
@@ -76,7 +43,7 @@ static int advise_parts(void *arg)
 
 TEST(sweep_advice, of_parts_of_a_mapping)
 {
-	story_sweep(tell_of_one, advise_parts);
+	story_sweep(story_of_itself, advise_parts);
 }
 
 static int populate(void *arg)
@@ -90,8 +57,8 @@ static int populate(void *arg)
 	MUST(RETRY(ksim_madvise(shared, BYTES, POPULATE_READ)) == 0);
 	MUST(ksim_mincore(map, BYTES, in) == 0 && in[0] == 1 && in[PAGES - 1] == 1);
 	MUST(ksim_mincore(shared, BYTES, in) == 0 && in[0] == 1 && in[PAGES - 1] == 1);
-	fill(map, PAGES);
-	fill(shared, PAGES);
+	fill(map, PAGES, 1);
+	fill(shared, PAGES, 1);
 	MUST(RETRY(ksim_madvise(shared, BYTES, MADV_REMOVE)) == 0);
 	MUST(is_zero(shared, PAGES));
 	MUST(ksim_munmap(map, BYTES) == 0 && ksim_munmap(shared, BYTES) == 0);
@@ -100,7 +67,7 @@ static int populate(void *arg)
 
 TEST(sweep_advice, that_brings_pages_in_and_takes_them_away)
 {
-	story_sweep(tell_of_one, populate);
+	story_sweep(story_of_itself, populate);
 }
 
 static int lock_parts(void *arg)
@@ -114,8 +81,8 @@ static int lock_parts(void *arg)
 	MUST(ksim_msync(map, 2 * PAGE, MS_INVALIDATE) == 0);
 	MUST(RETRY(ksim_mlock2(map, BYTES, 1)) == 0);
 	MUST(RETRY(ksim_munlock(map + 3 * PAGE, PAGE)) == 0);
-	fill(map, PAGES);
-	MUST(is_filled(map, PAGES));
+	fill(map, PAGES, 1);
+	MUST(holds(map, PAGES, 1));
 	MUST(RETRY(ksim_munlock(map, BYTES)) == 0);
 	MUST(ksim_msync(map, BYTES, MS_INVALIDATE) == 0);
 	MUST(ksim_munmap(map, BYTES) == 0);
@@ -124,7 +91,7 @@ static int lock_parts(void *arg)
 
 TEST(sweep_lock, of_parts_of_a_mapping)
 {
-	story_sweep(tell_of_one, lock_parts);
+	story_sweep(story_of_itself, lock_parts);
 }
 
 static int lock_all(void *arg)
@@ -146,7 +113,7 @@ static int lock_all(void *arg)
 
 TEST(sweep_lock, of_all_that_is_and_will_be_mapped)
 {
-	story_sweep(tell_of_one, lock_all);
+	story_sweep(story_of_itself, lock_all);
 }
 
 /* ---- two processes ---- */

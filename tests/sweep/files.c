@@ -78,17 +78,6 @@ static int make_file(int *fd)
 	return 0;
 }
 
-/* A story of one process. */
-static int tell_of_one(int (*act)(void *))
-{
-	struct ksim_process *p = story_process("client");
-
-	MUST(p != NULL);
-	story_begin();
-	TRY(story_act(p, act, NULL));
-	return story_settled();
-}
-
 static int rows(void *arg)
 {
 	static char out[BYTES], in[BYTES];
@@ -109,7 +98,7 @@ static int rows(void *arg)
 
 TEST(sweep_files, of_rows_written_and_read)
 {
-	story_sweep(tell_of_one, rows);
+	story_sweep(story_of_itself, rows);
 }
 
 static int allocated(void *arg)
@@ -135,7 +124,7 @@ static int allocated(void *arg)
 
 TEST(sweep_files, of_a_file_allocated_and_punched)
 {
-	story_sweep(tell_of_one, allocated);
+	story_sweep(story_of_itself, allocated);
 }
 
 static int punched_under_mappings(void *arg)
@@ -162,7 +151,7 @@ static int punched_under_mappings(void *arg)
 
 TEST(sweep_files, of_a_hole_punched_under_mappings)
 {
-	story_sweep(tell_of_one, punched_under_mappings);
+	story_sweep(story_of_itself, punched_under_mappings);
 }
 
 static int copied(void *arg)
@@ -194,7 +183,7 @@ static int copied(void *arg)
 
 TEST(sweep_files, of_one_copied_to_another)
 {
-	story_sweep(tell_of_one, copied);
+	story_sweep(story_of_itself, copied);
 }
 
 static int sent(void *arg)
@@ -220,5 +209,5 @@ static int sent(void *arg)
 
 TEST(sweep_files, of_one_sent_to_a_socket)
 {
-	story_sweep(tell_of_one, sent);
+	story_sweep(story_of_itself, sent);
 }

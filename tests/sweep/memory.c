@@ -6,39 +6,11 @@
  * What Linux promises when such a call fails with ENOMEM: mmap(2), munmap(2) and mprotect(2) leave the mappings as they
  * were, fork(2) makes no child; pwrite(2) may have written a part and then says how much.
  */
-#include "sweep.h"
+#include "held.h"
 
-#include <fcntl.h>
 #include <stddef.h>
 
 enum { PAGES = 4, BYTES = PAGES * PAGE };
-
-/* What a story's one process has; two of them where two share. */
-struct held {
-	int fd;
-	bool shared; /* another one maps it still */
-	ksim_addr map;
-};
-
-static ksim_addr map_at(ksim_addr at, size_t bytes, int prot, int flags, int fd)
-{
-	return ksim_mmap(at, bytes, prot, flags | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
-}
-
-/* One byte a page, its number plus `first`. */
-static void fill(ksim_addr map, int npages, uint8_t first)
-{
-	for (int i = 0; i < npages; i++)
-		mem_store8(map + (ksim_addr)i * PAGE, (uint8_t)(first + i));
-}
-
-static bool holds(ksim_addr map, int npages, uint8_t first)
-{
-	for (int i = 0; i < npages; i++)
-		if (mem_load8(map + (ksim_addr)i * PAGE) != (uint8_t)(first + i))
-			return false;
-	return true;
-}
 
 static int make_file(void *arg)
 {
@@ -59,34 +31,9 @@ static int map_shared(void *arg)
 	return 0;
 }
 
-static int undo(void *arg)
-{
-	struct held *held = arg;
-
-	MUST(ksim_munmap(held->map, BYTES) == 0);
-	if (held->fd >= 0) {
-		/* Nobody is counted as a writer who could not become one: else EBUSY. */
-		if (!held->shared)
-			MUST(RETRY(ksim_fcntl(held->fd, F_ADD_SEALS, F_SEAL_WRITE)) == 0);
-		MUST(ksim_close(held->fd) == 0);
-	}
-	/* No number stayed reserved. */
-	MUST(RETRY(ksim_memfd_create("last", 0)) == 0);
-	MUST(ksim_close(0) == 0);
-	return 0;
-}
-
-/* A story of one process that ends with what it holds. */
 static int tell_of_one(int (*act)(void *))
 {
-	struct ksim_process *p = story_process("client");
-	struct held held = { .fd = -1 };
-
-	MUST(p != NULL);
-	story_begin();
-	TRY(story_act(p, act, &held));
-	TRY(story_act(p, undo, &held));
-	return story_settled();
+	return held_by_one(act, BYTES);
 }
 
 /* ---- shared ---- */
@@ -110,7 +57,7 @@ static int read_shared(void *arg)
 static int tell_shared(int (*act)(void *))
 {
 	struct ksim_process *a = story_process("a"), *b = a != NULL ? story_process("b") : NULL;
-	struct held at_a = { .shared = true }, at_b = { .fd = -1 };
+	struct held at_a = { .shared = true, .bytes = BYTES }, at_b = { .fd = -1, .bytes = BYTES };
 
 	(void)act;
 	MUST(b != NULL);
@@ -122,8 +69,8 @@ static int tell_shared(int (*act)(void *))
 	TRY(story_act(b, map_shared, &at_b));
 	TRY(story_act(a, write_shared, &at_a));
 	TRY(story_act(b, read_shared, &at_b));
-	TRY(story_act(a, undo, &at_a));
-	TRY(story_act(b, undo, &at_b));
+	TRY(story_act(a, held_undo, &at_a));
+	TRY(story_act(b, held_undo, &at_b));
 	return story_settled();
 }
 
@@ -210,13 +157,13 @@ static int parent_looks(void *arg)
 	MUST(holds(family->own.map, PAGES, 1) && holds(family->shared.map, PAGES, 40));
 	fill(family->own.map, PAGES, 5); /* alone again: in place */
 	MUST(ksim_munmap(family->own.map, BYTES) == 0);
-	return undo(&family->shared);
+	return held_undo(&family->shared);
 }
 
 static int tell_fork(int (*act)(void *))
 {
 	struct ksim_process *parent = story_process("parent"), *child;
-	struct family family = { .own = { .fd = -1 } };
+	struct family family = { .own = { .fd = -1 }, .shared = { .bytes = BYTES } };
 
 	(void)act;
 	MUST(parent != NULL);

@@ -13,12 +13,14 @@ enum { PAGES = 3 };
 struct shown {
 	int fd;
 	ksim_addr map;
+	pid_t pid;
 };
 
 static int make(void *arg)
 {
 	struct shown *shown = arg;
 
+	shown->pid = ksim_getpid();
 	shown->fd = RETRY(ksim_memfd_create("shown", MFD_CLOEXEC));
 	MUST(shown->fd == 0);
 	MUST(RETRY(ksim_ftruncate(shown->fd, (off_t)PAGES * PAGE)) == 0);
@@ -113,6 +115,52 @@ static int follow_links(void *arg)
 	return 0;
 }
 
+static int list(const char *path, const char *has)
+{
+	int fd = RETRY(ksim_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const size_t len = strlen(has) + 1;
+	char buf[2048];
+	ssize_t n;
+	bool found = false;
+
+	MUST(fd > 0);
+	while ((n = RETRY(ksim_getdents64(fd, buf, sizeof(buf)))) > 0)
+		found = found || memmem(buf, (size_t)n, has, len) != NULL;
+	MUST(n == 0 && found);
+	MUST(ksim_close(fd) == 0);
+	return 0;
+}
+
+static int list_all(void *arg)
+{
+	(void)arg;
+	TRY(list("/proc", "meminfo"));
+	TRY(list("/proc/self", "smaps"));
+	TRY(list("/proc/self/fd", "0"));
+	TRY(list("/proc/self/fdinfo", "0"));
+	return list("/proc/sys/vm", "max_map_count");
+}
+
+/* What another shows. */
+static int look_at_other(void *arg)
+{
+	const struct shown *shown = arg;
+	char path[64], target[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", shown->pid);
+	MUST(RETRY(ksim_readlink(path, target, sizeof(target))) == 22);
+	fd = RETRY(ksim_open(path, O_RDWR | O_CLOEXEC));
+	MUST(fd == 0);
+	MUST(RETRY(ksim_pread(fd, target, 1, 0)) == 1 && target[0] == 1);
+	snprintf(path, sizeof(path), "/proc/%d/maps", shown->pid);
+	TRY(read_whole(path, ""));
+	snprintf(path, sizeof(path), "/proc/%d/status", shown->pid);
+	TRY(read_whole(path, "Name:\tshown\n"));
+	MUST(ksim_close(fd) == 0);
+	return 0;
+}
+
 static int write_setting(void *arg)
 {
 	int fd = RETRY(ksim_open("/proc/sys/vm/overcommit_memory", O_WRONLY | O_CLOEXEC));
@@ -137,6 +185,21 @@ static int tell(int (*act)(void *))
 	return story_settled();
 }
 
+/* The entries of a process go when it is gone. */
+static int tell_of_other(int (*act)(void *))
+{
+	struct ksim_process *p = story_process("shown"), *other = p != NULL ? story_process("other") : NULL;
+	struct shown shown = { .fd = -1 };
+
+	(void)act;
+	MUST(other != NULL);
+	story_begin();
+	TRY(story_act(p, make, &shown));
+	TRY(story_act(other, look_at_other, &shown));
+	TRY(story_act(p, undo, &shown));
+	return story_settled();
+}
+
 TEST(sweep_proc, of_every_text)
 {
 	story_sweep(tell, read_texts);
@@ -155,4 +218,14 @@ TEST(sweep_proc, of_links)
 TEST(sweep_proc, of_a_setting)
 {
 	story_sweep(tell, write_setting);
+}
+
+TEST(sweep_proc, of_directories)
+{
+	story_sweep(tell, list_all);
+}
+
+TEST(sweep_proc, of_another_process)
+{
+	story_sweep(tell_of_other, NULL);
 }

@@ -6,35 +6,13 @@
  * What Linux promises when such a call fails with ENOMEM: mremap(2) and brk(2) leave the mappings as they were, unless it
  * was for a limit.
  */
-#include "sweep.h"
-
-#include <fcntl.h>
+#include "held.h"
 
 enum { PAGES = 6, BYTES = PAGES * PAGE, MOVE = MREMAP_MAYMOVE, FIXED = MREMAP_MAYMOVE | MREMAP_FIXED, KEEP = 4 };
-
-/* What a story's process has. */
-struct held {
-	int fd;
-	ksim_addr map, other;
-};
 
 static ksim_addr at(ksim_addr map, int page)
 {
 	return map + (ksim_addr)page * PAGE;
-}
-
-static void fill(ksim_addr map, int npages, uint8_t first)
-{
-	for (int i = 0; i < npages; i++)
-		mem_store8(at(map, i), (uint8_t)(first + i));
-}
-
-static bool holds(ksim_addr map, int npages, uint8_t first)
-{
-	for (int i = 0; i < npages; i++)
-		if (mem_load8(at(map, i)) != (uint8_t)(first + i))
-			return false;
-	return true;
 }
 
 static bool is_mapped(ksim_addr addr)
@@ -46,7 +24,7 @@ static bool is_mapped(ksim_addr addr)
 
 static int begin(struct held *held, int prot, int flags, int fd)
 {
-	*held = (struct held){ .fd = fd };
+	held->fd = fd;
 	held->map = RETRY(ksim_mmap(0, BYTES, prot, flags | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0));
 	MUST(held->map != KSIM_MAP_FAILED);
 	held->other = RETRY(ksim_mmap(0, BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -54,32 +32,9 @@ static int begin(struct held *held, int prot, int flags, int fd)
 	return 0;
 }
 
-static int undo(void *arg)
-{
-	struct held *held = arg;
-
-	MUST(ksim_munmap(held->map, BYTES) == 0);
-	MUST(ksim_munmap(held->other, BYTES) == 0);
-	if (held->fd >= 0) {
-		MUST(RETRY(ksim_fcntl(held->fd, F_ADD_SEALS, F_SEAL_WRITE)) == 0);
-		MUST(ksim_close(held->fd) == 0);
-	}
-	/* No number stayed reserved. */
-	MUST(RETRY(ksim_memfd_create("last", 0)) == 0);
-	MUST(ksim_close(0) == 0);
-	return 0;
-}
-
 static int tell_of_one(int (*act)(void *))
 {
-	struct ksim_process *p = story_process("client");
-	struct held held = { .fd = -1 };
-
-	MUST(p != NULL);
-	story_begin();
-	TRY(story_act(p, act, &held));
-	TRY(story_act(p, undo, &held));
-	return story_settled();
+	return held_by_one(act, BYTES);
 }
 
 /* ---- private memory ---- */

@@ -180,6 +180,17 @@ static inline int story_process_ends(struct ksim_process *p)
 	return 0;
 }
 
+/* ---- what is absorbed ---- */
+
+/** What has failed so far, if it was in this call ("memory access": a touch), was not needed: the call did without. */
+static inline void story_absorbs(const char *call)
+{
+	struct ksim_allocation first;
+
+	if (ksim_fail_first(story.m, &first) && strcmp(first.call, call) == 0)
+		story.absorbed = true;
+}
+
 /* ---- the census ---- */
 
 static inline void story_begin(void)
@@ -207,6 +218,27 @@ static inline int story_compare(const struct ksim_census *before)
 static inline int story_settled(void)
 {
 	return story_compare(&story.begun);
+}
+
+/* ---- stories of one process ---- */
+
+/** A process does `act`, then `undo` (NULL: nothing), both with arg; after that the census is what it was. */
+static inline int story_of_one(int (*act)(void *), int (*undo)(void *), void *arg)
+{
+	struct ksim_process *p = story_process("client");
+
+	MUST(p != NULL);
+	story_begin();
+	TRY(story_act(p, act, arg));
+	if (undo != NULL)
+		TRY(story_act(p, undo, arg));
+	return story_settled();
+}
+
+/** The same of what needs no arg and undoes itself; to be swept as it stands. */
+static inline int story_of_itself(int (*act)(void *))
+{
+	return story_of_one(act, NULL, NULL);
 }
 
 /* ---- sweeping ---- */
@@ -262,8 +294,8 @@ static inline void story_sweep_kind(struct telling *telling, unsigned kind)
 		printf("# %s, commit on %s: %s\n", arch, commit, report.text);
 }
 
-/** Sweep a story, which is given `act` (NULL: it needs none): on both architectures, under both policies, each kind alone and all together. */
-static inline void story_sweep(int (*tell)(int (*act)(void *)), int (*act)(void *))
+/** story_sweep() on machines of so much RAM. */
+static inline void story_sweep_with_ram(uint64_t ram_bytes, int (*tell)(int (*act)(void *)), int (*act)(void *))
 {
 	static const enum ksim_arch arches[] = { KSIM_ARCH_X86_64, KSIM_ARCH_AARCH64 };
 	static const enum ksim_commit commits[] = { KSIM_COMMIT_ON_TRUNCATE, KSIM_COMMIT_ON_TOUCH };
@@ -273,7 +305,7 @@ static inline void story_sweep(int (*tell)(int (*act)(void *)), int (*act)(void 
 	for (int a = 0; a < 2; a++) {
 		for (int c = 0; c < 2; c++) {
 			struct telling telling = {
-				.config = { .ram_bytes = 4 << 20,
+				.config = { .ram_bytes = ram_bytes,
 				            .arch = arches[a],
 				            .commit = commits[c],
 				            .access = access_wanted(),
@@ -289,6 +321,15 @@ static inline void story_sweep(int (*tell)(int (*act)(void *)), int (*act)(void 
 				story_sweep_kind(&telling, kind);
 		}
 	}
+}
+
+/**
+ * Sweep a story, which is given `act` (NULL: it needs none): on both architectures, under both policies, each kind alone
+ * and all together.
+ */
+static inline void story_sweep(int (*tell)(int (*act)(void *)), int (*act)(void *))
+{
+	story_sweep_with_ram(4 << 20, tell, act);
 }
 
 #endif
