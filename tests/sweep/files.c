@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files, swept: allocated, punched, written and read by rows of buffers, copied from one to another and to a socket.
+ * Files, swept: allocated, punched, written and read by rows of buffers, copied from one to another and to a socket, sealed.
  *
  * What Linux promises when such a call fails for want of memory: fallocate(2) has allocated nothing; a transfer may have
  * moved a part, and then says how much; the call can be made again.
@@ -210,4 +210,45 @@ static int sent(void *arg)
 TEST(sweep_files, of_one_sent_to_a_socket)
 {
 	story_sweep(story_of_itself, sent);
+}
+
+/* ---- seals ---- */
+
+/* What a seal forbids is forbidden whatever else fails, by every call that would; what was there stays. */
+static int sealed(void *arg)
+{
+	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	ksim_addr map;
+	int fd, other;
+
+	(void)arg;
+	fd = RETRY(ksim_memfd_create("sealed", MFD_ALLOW_SEALING));
+	MUST(fd == 0);
+	MUST(RETRY(ksim_pwrite(fd, "x", 1, PAGE)) == 1);
+	map = RETRY(ksim_mmap(0, 2 * PAGE, RW, MAP_SHARED, fd, 0));
+	MUST(map != KSIM_MAP_FAILED);
+	MUST(RETRY(ksim_fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE)) == -1 && errno == EBUSY);
+	MUST(RETRY(ksim_fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW)) == 0);
+	mem_store8(map, 'm');
+	MUST(RETRY(ksim_mmap(0, PAGE, RW, MAP_SHARED, fd, 0)) == KSIM_MAP_FAILED && errno == EPERM);
+	MUST(RETRY(ksim_pwrite(fd, "y", 1, 0)) == -1 && errno == EPERM);
+	MUST(RETRY(ksim_fallocate(fd, punch, 0, PAGE)) == -1 && errno == EPERM);
+	MUST(RETRY(ksim_ftruncate(fd, BYTES)) == -1 && errno == EPERM);
+	MUST(ksim_munmap(map, 2 * PAGE) == 0);
+	MUST(RETRY(ksim_fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_SEAL)) == 0);
+	MUST(RETRY(ksim_ftruncate(fd, 0)) == -1 && errno == EPERM);
+	other = RETRY(ksim_memfd_create("other", 0));
+	MUST(other == 1 && RETRY(ksim_pwrite(other, "z", 1, 0)) == 1);
+	MUST(RETRY(ksim_copy_file_range(other, NULL, fd, NULL, 1, 0)) == -1 && errno == EPERM);
+	map = RETRY(ksim_mmap(0, 2 * PAGE, RW, MAP_PRIVATE, fd, 0));
+	MUST(map != KSIM_MAP_FAILED && mem_load8(map) == 'm');
+	mem_store8(map + PAGE, 'p');
+	MUST(RETRY(ksim_fcntl(fd, F_ADD_SEALS, F_SEAL_EXEC)) == -1 && errno == EPERM);
+	MUST(ksim_munmap(map, 2 * PAGE) == 0 && ksim_close(other) == 0 && ksim_close(fd) == 0);
+	return 0;
+}
+
+TEST(sweep_files, of_one_that_is_sealed_bit_by_bit)
+{
+	story_sweep(story_of_itself, sealed);
 }
