@@ -12,6 +12,11 @@
 
 enum { PAGES = 512, LARGE = PAGES * PAGE, FEW = 4, COLLAPSE = 25 };
 
+static void sweep(int (*tell)(int (*act)(void *)), int (*act)(void *))
+{
+	story_sweep_on((struct ksim_config){ .ram_bytes = 16 << 20 }, tell, act);
+}
+
 static int tell_of_one(int (*act)(void *))
 {
 	return held_by_one(act, 5 * LARGE);
@@ -83,7 +88,7 @@ static int split(void *arg)
 
 TEST(sweep_huge, private_ones_are_split_by_what_concerns_a_part)
 {
-	story_sweep_with_ram(16 << 20, tell_of_one, split);
+	sweep(tell_of_one, split);
 }
 
 static int move(void *arg)
@@ -111,7 +116,7 @@ static int move(void *arg)
 
 TEST(sweep_huge, private_ones_move_whole_and_by_parts)
 {
-	story_sweep_with_ram(16 << 20, tell_of_one, move);
+	sweep(tell_of_one, move);
 }
 
 /* ---- fork ---- */
@@ -181,7 +186,7 @@ static int tell_fork(int (*act)(void *))
 
 TEST(sweep_huge, private_ones_are_shared_by_fork_and_copied_by_pages)
 {
-	story_sweep_with_ram(16 << 20, tell_fork, NULL);
+	sweep(tell_fork, NULL);
 }
 
 /* ---- a file ---- */
@@ -223,7 +228,7 @@ static int cut_file(void *arg)
 
 TEST(sweep_huge, of_a_file_are_cut_by_holes_and_truncation)
 {
-	story_sweep_with_ram(16 << 20, tell_of_one, cut_file);
+	sweep(tell_of_one, cut_file);
 }
 
 static int gather(void *arg)
@@ -251,7 +256,7 @@ static int gather(void *arg)
 
 TEST(sweep_huge, of_a_file_are_split_and_gathered)
 {
-	story_sweep_with_ram(16 << 20, tell_of_one, gather);
+	sweep(tell_of_one, gather);
 }
 
 /* ---- a memory group ---- */
@@ -304,5 +309,5 @@ static int tell_group(int (*act)(void *))
 
 TEST(sweep_huge, count_whole_to_the_limit_of_a_memory_group)
 {
-	story_sweep_with_ram(16 << 20, tell_group, NULL);
+	sweep(tell_group, NULL);
 }

@@ -294,26 +294,22 @@ static inline void story_sweep_kind(struct telling *telling, unsigned kind)
 		printf("# %s, commit on %s: %s\n", arch, commit, report.text);
 }
 
-/** story_sweep() on machines of so much RAM. */
-static inline void story_sweep_with_ram(uint64_t ram_bytes, int (*tell)(int (*act)(void *)), int (*act)(void *))
+/** story_sweep() on machines as configured, but for what differs from sweep to sweep. */
+static inline void story_sweep_on(struct ksim_config config, int (*tell)(int (*act)(void *)), int (*act)(void *))
 {
 	static const enum ksim_arch arches[] = { KSIM_ARCH_X86_64, KSIM_ARCH_AARCH64 };
 	static const enum ksim_commit commits[] = { KSIM_COMMIT_ON_TRUNCATE, KSIM_COMMIT_ON_TOUCH };
 	const char *how = getenv("KSIM_SWEEP");
 	bool brief = how != NULL && strcmp(how, "brief") == 0;
 
+	config.access = access_wanted();
+	config.window_bytes = 64 << 20;
 	for (int a = 0; a < 2; a++) {
 		for (int c = 0; c < 2; c++) {
-			struct telling telling = {
-				.config = { .ram_bytes = ram_bytes,
-				            .arch = arches[a],
-				            .commit = commits[c],
-				            .access = access_wanted(),
-				            .window_bytes = 64 << 20 },
-				.tell = tell,
-				.act = act,
-			};
+			struct telling telling = { .config = config, .tell = tell, .act = act };
 
+			telling.config.arch = arches[a];
+			telling.config.commit = commits[c];
 			if (brief && a != c)
 				continue;
 			story_sweep_kind(&telling, KSIM_FAIL_ANY);
@@ -329,7 +325,7 @@ static inline void story_sweep_with_ram(uint64_t ram_bytes, int (*tell)(int (*ac
  */
 static inline void story_sweep(int (*tell)(int (*act)(void *)), int (*act)(void *))
 {
-	story_sweep_with_ram(4 << 20, tell, act);
+	story_sweep_on((struct ksim_config){ .ram_bytes = 4 << 20 }, tell, act);
 }
 
 #endif
