@@ -18,6 +18,7 @@ struct profile {
 	bool memfd_huge_sealing;
 	bool seal_future_write;
 	bool seal_exec_denies_writers;
+	bool stat_null_path;
 	bool rw_noappend;
 	bool rw_nosignal;
 	bool mremap_moves_many;

@@ -62,6 +62,7 @@ struct abi_rlimit {
 #define ABI_RUSAGE_BYTES 144
 
 #define ABI_SIGINFO_BYTES       128
+#define ABI_SIGINFO_KNOWN_BYTES 48 /* as much of it as any code that Linux knows needs */
 #define ABI_SIGINFO_CHILD_BYTES 28 /* as much of it as waitid sets */
 
 /** siginfo_t, the same for both. */

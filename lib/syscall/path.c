@@ -18,12 +18,11 @@
 
 int arg_path(const struct syscall_frame *frame, int dirfd, unsigned i, bool empty, struct arg_path *path)
 {
-	ssize_t len = 0;
+	ssize_t len;
 
 	path->at = (struct path_at){ frame->process->files, dirfd, path->text };
 	path->text[0] = '\0';
-	if (!(empty && uptr_null(arg_pointer(frame, i))))
-		len = copy_in_string(frame->ctx, path->text, arg_pointer(frame, i), sizeof(path->text));
+	len = copy_in_string(frame->ctx, path->text, arg_pointer(frame, i), sizeof(path->text));
 	if (len < 0)
 		return (int)len;
 	return len == 0 && !empty ? -ENOENT : 0;
@@ -133,9 +132,10 @@ long sys_symlinkat(const struct syscall_frame *frame)
 	return make_symlink(frame, 0, arg_int(frame, 1), 2);
 }
 
-/* A name for what has one: where the second directory and path are. */
+/* A name for what has one. What is wrong with the second as a path is told after what is wrong with the way to the first. */
 struct two_paths {
 	struct arg_path from, to;
+	int to_err;
 };
 
 static int two_paths(const struct syscall_frame *frame, bool at, bool empty, struct two_paths *paths)
@@ -143,28 +143,38 @@ static int two_paths(const struct syscall_frame *frame, bool at, bool empty, str
 	int err = arg_path(frame, at ? arg_int(frame, 0) : AT_CWD, at ? 1 : 0, empty, &paths->from);
 
 	if (err == 0)
-		err = arg_path(frame, at ? arg_int(frame, 2) : AT_CWD, at ? 3 : 1, false, &paths->to);
+		paths->to_err = arg_path(frame, at ? arg_int(frame, 2) : AT_CWD, at ? 3 : 1, false, &paths->to);
 	return err;
+}
+
+static long link_paths(const struct syscall_frame *frame, bool at, uint32_t flags)
+{
+	struct ctx *ctx = frame->ctx;
+	struct dentry *found;
+	struct two_paths paths;
+	int err = two_paths(frame, at, flags & AT_EMPTY, &paths);
+
+	if (err < 0 || paths.to_err == 0)
+		return err < 0 ? err : vfs_link(ctx, &paths.from.at, &paths.to.at, flags);
+	err = path_lookup(ctx, &paths.from.at, (flags & AT_EMPTY) | (flags & AT_FOLLOW ? 0 : AT_NOFOLLOW), &found);
+	if (err < 0)
+		return err;
+	dentry_put(ctx, found);
+	return paths.to_err;
 }
 
 long sys_link(const struct syscall_frame *frame)
 {
-	struct two_paths paths;
-	int err = two_paths(frame, false, false, &paths);
-
-	return err < 0 ? err : vfs_link(frame->ctx, &paths.from.at, &paths.to.at, 0);
+	return link_paths(frame, false, 0);
 }
 
 long sys_linkat(const struct syscall_frame *frame)
 {
 	uint32_t flags = arg_u32(frame, 4);
-	struct two_paths paths;
-	int err;
 
 	if (flags & ~(uint32_t)(AT_FOLLOW | AT_EMPTY))
 		return -EINVAL;
-	err = two_paths(frame, true, flags & AT_EMPTY, &paths);
-	return err < 0 ? err : vfs_link(frame->ctx, &paths.from.at, &paths.to.at, flags);
+	return link_paths(frame, true, flags);
 }
 
 static long rename_paths(const struct syscall_frame *frame, bool at, uint32_t flags)
@@ -174,6 +184,10 @@ static long rename_paths(const struct syscall_frame *frame, bool at, uint32_t fl
 
 	if (err == 0)
 		err = two_paths(frame, at, false, &paths);
+	if (err == 0 && paths.to_err < 0) {
+		err = path_walk(frame->ctx, &paths.from.at);
+		return err < 0 ? err : paths.to_err;
+	}
 	return err < 0 ? err : vfs_rename(frame->ctx, &paths.from.at, &paths.to.at, flags);
 }
 
@@ -260,7 +274,8 @@ long sys_getdents64(const struct syscall_frame *frame)
 
 	if (file == NULL)
 		return -EBADF;
-	n = vfs_getdents(frame->ctx, file, arg_pointer(frame, 1), arg_u32(frame, 2));
+	/* More than an int holds is negative to Linux, and so too little for any entry. */
+	n = vfs_getdents(frame->ctx, file, arg_pointer(frame, 1), arg_int(frame, 2) < 0 ? 0 : arg_u32(frame, 2));
 	file_put(frame->ctx, file);
 	return n;
 }

@@ -16,8 +16,8 @@ struct arg_path {
 
 /**
  * Copy argument i in as a path relative to dirfd.
- * @param empty  whether "" is a path (AT_EMPTY_PATH), and on a Linux that has it so, NULL
- * 0; -EFAULT, -ENAMETOOLONG, -ENOENT (it is empty)
+ * @param empty  whether "" is a path (AT_EMPTY_PATH)
+ * 0; -EFAULT, -ENAMETOOLONG, -ENOENT (it is empty); of these path->text is then ""
  */
 int arg_path(const struct syscall_frame *frame, int dirfd, unsigned i, bool empty, struct arg_path *path);
 

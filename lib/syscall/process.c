@@ -129,24 +129,31 @@ static int set_id(const struct syscall_frame *frame, struct child_query *query)
 	}
 }
 
-long sys_waitid(const struct syscall_frame *frame)
+/* What waitid finds: how many (0, 1), or a negative errno. */
+static int find_child(const struct syscall_frame *frame, struct child_end *child)
 {
 	const uint32_t states = WAIT_EXITED | WAIT_UNTRACED | WAIT_CONTINUED;
 	const uint32_t known = states | WAIT_NOHANG | WAIT_NOWAIT | WAIT_NOTHREAD | WAIT_ALL_KINDS | WAIT_CLONE;
 	uint32_t options = arg_u32(frame, 3);
 	struct child_query query = { .ended = options & WAIT_EXITED, .stays = options & WAIT_NOWAIT };
-	struct signal_info info = { 0 };
-	uint8_t raw[ABI_SIGINFO_BYTES];
-	struct child_end child;
-	int found;
+	int err;
 
 	if (options & ~known || !(options & states))
 		return -EINVAL;
-	found = set_id(frame, &query);
-	if (found < 0)
-		return found;
+	err = set_id(frame, &query);
+	if (err < 0)
+		return err;
 	set_kinds(&query, options);
-	found = process_wait_for(frame->ctx, frame->process, &query, &child);
+	return process_wait_for(frame->ctx, frame->process, &query, child);
+}
+
+long sys_waitid(const struct syscall_frame *frame)
+{
+	struct signal_info info = { 0 };
+	uint8_t raw[ABI_SIGINFO_BYTES];
+	struct child_end child;
+	int found = find_child(frame, &child);
+
 	if (found > 0) {
 		bool killed = child.end.signo != 0;
 
@@ -154,16 +161,15 @@ long sys_waitid(const struct syscall_frame *frame)
 		info.pid = child.pid;
 		info.uid = child.uid;
 		info.status = killed ? child.end.signo : child.end.code;
+		if (put_rusage(frame, 4) < 0)
+			return -EFAULT;
 	}
-	if (found < 0)
-		return found;
-	if (found > 0 && put_rusage(frame, 4) < 0)
-		return -EFAULT;
 	abi_siginfo(&info, raw);
-	/* What is not told of is left as it is, as on Linux. */
-	return uptr_null(arg_pointer(frame, 2))
-	               ? 0
-	               : copy_out(frame->ctx, arg_pointer(frame, 2), raw, ABI_SIGINFO_CHILD_BYTES);
+	/* Linux tells of nobody too, and whatever came of it; what is not told of is left as it is. */
+	if (!uptr_null(arg_pointer(frame, 2)) &&
+	    copy_out(frame->ctx, arg_pointer(frame, 2), raw, ABI_SIGINFO_CHILD_BYTES) < 0)
+		return -EFAULT;
+	return MIN(found, 0);
 }
 
 /* ---- groups of processes ---- */

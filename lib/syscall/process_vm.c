@@ -145,7 +145,7 @@ static long transfer_rows(const struct syscall_frame *frame, struct row *local, 
 static long process_vm(const struct syscall_frame *frame, bool write)
 {
 	struct ctx *ctx = frame->ctx;
-	uint64_t nlocal = frame->args[2], nremote = frame->args[4];
+	uint64_t nlocal = arg_u32(frame, 2), nremote = frame->args[4];
 	struct row local, remote;
 	long result;
 

@@ -19,30 +19,31 @@ void row_fini(struct ctx *ctx, struct row *row)
 		kmem_free(ctx->env, row->segs, row->nsegs * sizeof(row->segs[0]));
 }
 
-/* Check lengths and ranges in Linux's order, and cut what is too much. */
-static int check_and_cut(struct row *row)
-{
-	uint64_t left = TRANSFER_BYTES_MAX;
-
-	for (size_t i = 0; i < row->nsegs; i++) {
-		struct uio_seg *seg = &row->segs[i];
-
-		if ((int64_t)seg->len < 0)
-			return -EINVAL;
-		if (!range_legal(seg->base, seg->len))
-			return -EFAULT;
-		seg->len = MIN(seg->len, left);
-		left -= seg->len;
-	}
-	return 0;
-}
-
 static int check_lengths(struct row *row)
 {
 	for (size_t i = 0; i < row->nsegs; i++)
 		if ((int64_t)row->segs[i].len < 0)
 			return -EINVAL;
 	return 0;
+}
+
+/* Check lengths and ranges in Linux's order, and cut what is too much: a buffer that is alone before its range is judged. */
+static int check_and_cut(struct row *row)
+{
+	uint64_t left = TRANSFER_BYTES_MAX;
+	int err = check_lengths(row);
+
+	if (err == 0 && row->nsegs == 1)
+		row->segs[0].len = MIN(row->segs[0].len, left);
+	for (size_t i = 0; err == 0 && i < row->nsegs; i++) {
+		struct uio_seg *seg = &row->segs[i];
+
+		if (!range_legal(seg->base, seg->len))
+			err = -EFAULT;
+		seg->len = MIN(seg->len, left);
+		left -= seg->len;
+	}
+	return err;
 }
 
 static int init(struct ctx *ctx, struct row *row, struct uptr from, size_t nsegs, int (*check)(struct row *row))

@@ -188,15 +188,50 @@ long sys_tkill(const struct syscall_frame *frame)
 	return arg_int(frame, 0) <= 0 ? -EINVAL : signal_kill_task(frame->ctx, 0, arg_u32(frame, 0), &info);
 }
 
+/* Whether Linux knows what such a siginfo_t holds: it is not longer then than ABI_SIGINFO_KNOWN_BYTES. */
+static bool code_is_known(int signo, int code)
+{
+	enum { KERNEL = 0x80, ASYNCNL = -60, FIRST = -7, POLL_LAST = 6 };
+	static const struct {
+		int signo, last;
+	} own[] = { { SIGILL, 11 }, { SIGFPE, 15 }, { SIGSEGV, 10 }, { SIGBUS, 5 },
+		    { SIGTRAP, 6 }, { SIGCHLD, 6 }, { SIGSYS, 2 } };
+
+	if (code <= 0)
+		return code >= FIRST || code == ASYNCNL;
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (own[i].signo == signo && code <= own[i].last)
+			return true;
+	return code <= POLL_LAST || code == KERNEL;
+}
+
+/* 0; -EFAULT; -E2BIG: there is something behind what is known */
+static int copy_in_siginfo(const struct syscall_frame *frame, unsigned i, int signo, struct signal_info *info)
+{
+	const size_t known = ABI_SIGINFO_KNOWN_BYTES;
+	uint8_t raw[ABI_SIGINFO_BYTES] = { 0 };
+
+	if (copy_in(frame->ctx, raw, arg_pointer(frame, i), known) < 0)
+		return -EFAULT;
+	abi_siginfo_read(raw, info);
+	info->signo = signo;
+	if (code_is_known(signo, info->code))
+		return 0;
+	if (copy_in(frame->ctx, raw, arg_pointer(frame, i), sizeof(raw)) < 0)
+		return -EFAULT;
+	for (size_t at = known; at < sizeof(raw); at++)
+		if (raw[at] != 0)
+			return -E2BIG;
+	return 0;
+}
+
 long sys_rt_sigqueueinfo(const struct syscall_frame *frame)
 {
-	uint8_t raw[ABI_SIGINFO_BYTES];
 	struct signal_info info;
+	int err = copy_in_siginfo(frame, 2, arg_int(frame, 1), &info);
 
-	if (copy_in(frame->ctx, raw, arg_pointer(frame, 2), sizeof(raw)) < 0)
-		return -EFAULT;
-	abi_siginfo_read(raw, &info);
-	info.signo = arg_int(frame, 1);
+	if (err < 0)
+		return err;
 	/* Nobody may say that the kernel, or kill, has sent it. */
 	if ((info.code >= 0 || info.code == SI_TKILL) && arg_u32(frame, 0) != frame->process->owner.id)
 		return -EPERM;
@@ -220,7 +255,8 @@ long sys_sigaltstack(const struct syscall_frame *frame)
 	struct uptr from = arg_pointer(frame, 0), to = arg_pointer(frame, 1);
 	const uint64_t least = frame->abi == KSIM_ARCH_AARCH64 ? 5120 : 2048;
 	struct task *task = frame->ctx->task;
-	struct abi_stack old = { task->altstack.sp, task->altstack.flags, 0, task->altstack.size };
+	struct abi_stack old = { task->altstack.sp, task->altstack.flags & STACK_AUTODISARM, 0, task->altstack.size };
+	bool same;
 	struct abi_stack fresh;
 	uint32_t mode;
 
@@ -232,13 +268,16 @@ long sys_sigaltstack(const struct syscall_frame *frame)
 		mode = fresh.flags & ~STACK_AUTODISARM;
 		if (mode != STACK_DISABLE && mode != STACK_ONSTACK && mode != 0)
 			return -EINVAL;
+		/* What changes nothing is not judged further. */
+		same = fresh.sp == task->altstack.sp && fresh.size == task->altstack.size &&
+		       fresh.flags == task->altstack.flags;
 		if (mode == STACK_DISABLE)
 			fresh.sp = fresh.size = 0;
-		else if (fresh.size < least)
+		else if (!same && fresh.size < least)
 			return -ENOMEM;
 		task->altstack.sp = fresh.sp;
 		task->altstack.size = fresh.size;
-		task->altstack.flags = fresh.flags & STACK_AUTODISARM;
+		task->altstack.flags = fresh.flags;
 	}
 	return uptr_null(to) ? 0 : copy_out(frame->ctx, to, &old, sizeof(old));
 }

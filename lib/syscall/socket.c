@@ -18,6 +18,7 @@
 
 enum {
 	TYPE_BITS = 0xf,
+	TYPE_END = 11,
 	TYPE_CLOEXEC = FILE_CLOEXEC,
 	TYPE_NONBLOCK = FILE_NONBLOCK,
 	FAMILY_END = 46,       /* AF_MAX */
@@ -91,6 +92,8 @@ static int check_family(int family, int type)
 		return -EINVAL;
 	if (family < 0 || family >= FAMILY_END)
 		return -EAFNOSUPPORT;
+	if ((type & TYPE_BITS) >= TYPE_END)
+		return -EINVAL;
 	return family == ABI_AF_UNIX ? 0 : -EAFNOSUPPORT;
 }
 

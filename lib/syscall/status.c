@@ -39,7 +39,9 @@ static int stat_path(const struct syscall_frame *frame, int dirfd, unsigned path
 	if (flags & ~(uint32_t)(AT_NOFOLLOW | AT_NOMOUNT | AT_EMPTY | AT_STATX_SYNC))
 		return -EINVAL;
 	err = arg_path(frame, dirfd, path, flags & AT_EMPTY, &at);
-	if (err < 0)
+	/* Here alone NULL may be an empty path too. */
+	if (err < 0 &&
+	    !(flags & AT_EMPTY && uptr_null(arg_pointer(frame, path)) && frame->ctx->env->profile.stat_null_path))
 		return err;
 	if (at.text[0] == '\0' && dirfd != AT_CWD)
 		return stat_fd(frame, dirfd, stat);

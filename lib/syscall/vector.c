@@ -6,7 +6,8 @@
  *	preadv, pwritev               at an offset of the call's
  *	preadv2, pwritev2             either (offset -1: the file's), with flags for this one transfer
  *
- * A row of no bytes is a transfer of nothing, before anybody looks at flags or at where the file stands.
+ * A row of no bytes is a transfer of nothing, before anybody looks at flags or at where the file stands. How many buffers
+ * there are is said by the low half of the argument, as on Linux.
  *
  * I1  every handler puts the references that it took, on every way out
  *
@@ -49,9 +50,9 @@ static long transfer_row(const struct syscall_frame *frame, const struct transfe
 		return -ESPIPE;
 	if (!(t->write ? file_writable(file) : file_readable(file)))
 		return -EBADF;
-	if ((t->write ? file->ops->write : file->ops->read) == NULL || frame->args[2] > IOV_MAX_SEGS)
+	if ((t->write ? file->ops->write : file->ops->read) == NULL || arg_u32(frame, 2) > IOV_MAX_SEGS)
 		return -EINVAL;
-	n = row_init(frame->ctx, &row, arg_pointer(frame, 1), frame->args[2]);
+	n = row_init(frame->ctx, &row, arg_pointer(frame, 1), arg_u32(frame, 2));
 	if (n < 0)
 		return n;
 	if (row.uio.resid > 0)

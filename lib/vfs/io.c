@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <unistd.h>
+#include <sys/stat.h>
 
 #define TRANSFER_MAX ((size_t)INT32_MAX & PAGE_MASK)
 
@@ -96,9 +97,11 @@ int vfs_rw_flags(const struct ctx *ctx, const struct file *file, uint32_t flags,
 	const uint32_t known = RW_HIPRI | RW_DSYNC | RW_SYNC | RW_NOWAIT | RW_APPEND |
 	                       (profile->rw_noappend ? RW_NOAPPEND : 0) | (profile->rw_nosignal ? RW_NOSIGNAL : 0);
 
-	if (flags & RW_APPEND && flags & RW_NOAPPEND && profile->rw_noappend)
+	if (flags & ~known || (S_ISDIR(file->inode->mode) && flags & ~(uint32_t)RW_HIPRI))
+		return -EOPNOTSUPP;
+	if (flags & RW_APPEND && flags & RW_NOAPPEND)
 		return -EINVAL;
-	if (flags & ~known || (flags & RW_NOWAIT && file->ops->seekable))
+	if (flags & RW_NOWAIT && file->ops->seekable)
 		return -EOPNOTSUPP;
 	uio->how = (flags & RW_NOWAIT ? UIO_NOWAIT : 0) | (flags & RW_APPEND ? UIO_APPEND : 0) |
 	           (flags & RW_NOAPPEND ? UIO_NOAPPEND : 0) | (flags & RW_NOSIGNAL ? UIO_NOSIGNAL : 0);
@@ -107,7 +110,7 @@ int vfs_rw_flags(const struct ctx *ctx, const struct file *file, uint32_t flags,
 
 int vfs_sync(struct file *file)
 {
-	return file->ops->seekable ? 0 : -EINVAL;
+	return file->ops->seekable && file->inode->gen == NULL ? 0 : -EINVAL;
 }
 
 /* Whether pread and pwrite may be asked at all. */

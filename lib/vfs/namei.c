@@ -359,3 +359,12 @@ int path_lookup(struct ctx *ctx, const struct path_at *at, unsigned flags, struc
 	walk_end(&w);
 	return err;
 }
+
+int path_walk(struct ctx *ctx, const struct path_at *at)
+{
+	struct walk w;
+	int err = walk_begin(&w, ctx, at);
+
+	walk_end(&w);
+	return err;
+}

@@ -164,6 +164,8 @@ static int open_found(struct ctx *ctx, struct dentry *dentry, uint32_t flags, bo
 		return -ENOTDIR;
 	if (!(flags & FILE_PATH))
 		err = may_open(ctx, inode, flags, fresh);
+	if (err == 0 && flags & FILE_DIRECT && inode->object == NULL)
+		err = -EINVAL;
 	if (err == 0)
 		err = open_dentry(ctx, dentry, flags & ~(uint32_t)NOT_SHOWN, &file);
 	if (err < 0)

@@ -50,6 +50,8 @@ bool caller_in_group(const struct ctx *ctx, uint32_t gid);
 /* namei.c */
 /** What a path leads to, with a reference. flags: AT_NOFOLLOW, AT_EMPTY. */
 int path_lookup(struct ctx *ctx, const struct path_at *at, unsigned flags, struct dentry **out);
+/** Whether the way to the last component can be gone, whatever that is: 0, or why not. */
+int path_walk(struct ctx *ctx, const struct path_at *at);
 
 /* open.c */
 /** What open makes of its flags before it looks at the path; vfs_open does it too. 0; -EINVAL */

@@ -26,6 +26,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 enum { READ = 1, WRITE = 2, EXEC = 4 };
 enum { EXEC_BITS = 0111, SEALS_OF_EXEC = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | SEAL_FUTURE_WRITE };
@@ -102,7 +103,8 @@ int vfs_map(struct ctx *ctx, struct file *file, unsigned prot, bool shared, stru
 	if (!file_readable(file))
 		return -EACCES;
 	if (object == NULL)
-		return -ENODEV;
+		return prot & EXEC && S_ISSOCK(file->inode->mode) ? -EPERM
+		                                                  : -ENODEV; /* sockets are on a noexec mount */
 	*out = (struct vfs_mapping){
 		.object = object,
 		.backing = &file->backing,
