@@ -617,6 +617,95 @@ TEST(bad_calls, pointers_that_lead_nowhere_fail_EFAULT_and_change_nothing)
 	take_down();
 }
 
+/* ---- paths ---- */
+
+static bool is_path(size_t row)
+{
+	int arg = of_pointers[row].call.args[of_pointers[row].at];
+	const char *name = of_pointers[row].call.name;
+
+	if (strcmp(name, "memfd_create") == 0 || (strncmp(name, "symlink", 7) == 0 && of_pointers[row].at == 0))
+		return false;
+	return arg == FILE_PATH || arg == NEW_PATH || arg == DIR_PATH || arg == LINK_PATH;
+}
+
+/* dir_path/rest */
+static long below(char path[PATH_MAX + 2], const char *rest)
+{
+	snprintf(path, PATH_MAX + 2, "%s/%s", dir_path, rest);
+	return (long)(uintptr_t)path;
+}
+
+static void expect_bad_paths(const struct call *call, int at)
+{
+	char path[PATH_MAX + 2], name[300], loop[210];
+
+	snprintf(loop, sizeof(loop), "%s/loop", dir_path);
+	SETUP(x_symlink("loop", loop) == 0);
+	expect_error(call, at, below(path, "file/x"), ENOTDIR, "below a file");
+	expect_error(call, at, below(path, "missing/x"), ENOENT, "below what is not there");
+	expect_error(call, at, below(path, "loop/x"), ELOOP, "through a ring of links");
+	memset(name, 'n', sizeof(name));
+	name[256] = '\0';
+	expect_error(call, at, below(path, name), ENAMETOOLONG, "of a long name");
+	memset(path, '/', sizeof(path));
+	path[PATH_MAX] = '\0';
+	expect_error(call, at, (long)(uintptr_t)path, ENAMETOOLONG, "of 4096 bytes");
+	expect_error(call, at, (long)(uintptr_t) "", ENOENT, "empty");
+	SETUP(x_unlink(loop) == 0);
+}
+
+TEST(bad_calls, paths_that_lead_nowhere_fail_and_change_nothing)
+{
+	/* ENOTDIR, ENOENT, ELOOP and ENAMETOOLONG of open(2) and all others that take a path. */
+	struct state before;
+
+	build(&before);
+	for (size_t i = 0; i < N(of_pointers); i++) {
+		if (!is_path(i) || !is_there(&of_pointers[i].call))
+			continue;
+		expect_bad_paths(&of_pointers[i].call, of_pointers[i].at);
+		expect_unchanged(&before, of_pointers[i].call.name);
+	}
+	take_down();
+}
+
+static int is_kept_out(void *arg)
+{
+	char path[PATH_MAX + 2];
+	int nwrong = 0;
+
+	(void)arg;
+	CHILD_EXPECT(x_setresgid(65534, 65534, 65534) == 0 && x_setresuid(65534, 65534, 65534) == 0);
+	for (size_t i = 0; i < N(of_pointers); i++) {
+		const struct call *call = &of_pointers[i].call;
+		long result = -EACCES;
+
+		if (is_path(i) && is_there(call))
+			result = outcome(call, of_pointers[i].at, below(path, "closed/x"));
+		if (result != -EACCES && result != -ENOSYS) {
+			fprintf(stderr, "# %s, argument %d: %ld\n", call->name, of_pointers[i].at, result);
+			nwrong++;
+		}
+	}
+	return nwrong;
+}
+
+TEST(bad_calls, paths_through_a_directory_that_may_not_be_searched_fail_EACCES)
+{
+	/* path_resolution(7): of whatever call. */
+	char closed[PATH_MAX + 2];
+	struct state before;
+
+	build(&before);
+	below(closed, "closed");
+	SETUP(x_mkdir(closed, 0700) == 0);
+	EXPECT_EQ(in_child(is_kept_out, NULL), 0);
+	SETUP(x_rmdir(closed) == 0);
+	expect_unchanged(&before, "a call");
+	take_down();
+}
+
 /* ---- flags ---- */
 
 /* Bits that a call knows in the argument; every other one alone fails with err, added to what the row says. */
