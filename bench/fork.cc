@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * fork beside the host's, in a program of its own: a process of the host's has all the memory of its program, so this one
- * has little beside what is measured.
+ * fork beside the host's, in a program of its own: a process of the host's has all the memory of its program, so this
+ * one has little beside what is measured.
  *
  * What is timed is the part that is named: the copies without the fork.
  */

@@ -3,7 +3,8 @@
  * Acting as a process for a block, and a whole machine from boot to halt.
  *
  * What a machine touches of the host's memory is what becomes resident by its boot and a first process, and the page
- * tables that the host needs for it, before anything else has run; the first boot also pays what the library needs once.
+ * tables that the host needs for it, before anything else has run; the first boot also pays what the library needs
+ * once.
  */
 #include "kernels.h"
 

@@ -2,7 +2,8 @@
 /*
  * Memory beside the host's: mapping, first touches, reading, many mappings, sparse files, two tasks of a process.
  *
- * Warm: the pages come and go within 1 MiB, so the frames are in the processor's caches and on the kernel's nearest list.
+ * Warm: the pages come and go within 1 MiB, so the frames are in the processor's caches and on the kernel's nearest
+ * list.
  * Cold: they come and go within 256 MiB, all of which has been touched before, so each frame is in memory alone; both
  * kernels zero it.
  *

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What Linux promises, as tests of a machine: for those who have put parts of their own into it, a memfd object say
- * (<ksim/kernel/object.h>), and want to know what still holds. In a library of its own: libksim-abi, pkg-config ksim-abi.
+ * (<ksim/kernel/object.h>), and want to know what still holds. In a library of its own: libksim-abi, pkg-config
+ * ksim-abi.
  *
  *	int main(int argc, char **argv)
  *	{

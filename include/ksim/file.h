@@ -103,8 +103,8 @@ KSIM_EXPORT ssize_t ksim_pwrite(int fd, const void *buf, size_t n, off_t offset)
  * @param iov     n buffers, n in 0 .. 1024; their lengths are cut at 0x7ffff000 bytes in all
  * @param offset  as of pread; of the 2-calls also -1, which stands for the file's own, which then advances
  * @param flags   of the 2-calls, or'ed, for this transfer: RWF_APPEND (at the end, whatever the offset), RWF_NOAPPEND
- *                (at the offset, whatever O_APPEND says), RWF_NOWAIT (a socket only: EAGAIN instead of waiting), RWF_HIPRI,
- *                RWF_DSYNC, RWF_SYNC (nothing to do), RWF_NOSIGNAL
+ *                (at the offset, whatever O_APPEND says), RWF_NOWAIT (a socket only: EAGAIN instead of waiting),
+ *                RWF_HIPRI, RWF_DSYNC, RWF_SYNC (nothing to do), RWF_NOSIGNAL
  * @return bytes moved, or -1 with errno, those of read and write and:
  *   EFAULT      iov
  *   EINVAL      n; a length that is negative; RWF_APPEND with RWF_NOAPPEND
@@ -197,8 +197,8 @@ KSIM_EXPORT int ksim_ftruncate(int fd, off_t length);
  * Allocate the pages of a range, or let them go.
  *
  * @param mode    0: allocate, and grow the file to hold the range; FALLOC_FL_KEEP_SIZE: allocate, also beyond the end;
- *                FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: make the range a hole, in every shared mapping too; of huge
- *                pages whole ones go, from private mappings as well, and the rest is zeroed
+ *                FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: make the range a hole, in every shared mapping too; of
+ *                huge pages whole ones go, from private mappings as well, and the rest is zeroed
  * @param offset  bytes, >= 0
  * @param len     bytes, > 0
  * @return 0, or -1 with errno; nothing has changed then, but with ENOSPC:
@@ -227,7 +227,8 @@ KSIM_EXPORT int ksim_dup3(int fd, int newfd, int flags);
 
 /**
  * F_DUPFD, F_DUPFD_CLOEXEC (int: the lowest number to take), F_GETFD, F_SETFD (FD_CLOEXEC), F_GETFL, F_SETFL
- * (O_APPEND and O_NONBLOCK change), F_GET_SEALS, F_ADD_SEALS (F_SEAL_SEAL, _SHRINK, _GROW, _WRITE, _FUTURE_WRITE, _EXEC).
+ * (O_APPEND and O_NONBLOCK change), F_GET_SEALS, F_ADD_SEALS (F_SEAL_SEAL, _SHRINK, _GROW, _WRITE, _FUTURE_WRITE,
+ * _EXEC).
  *
  * @return what the command says, or -1 with errno:
  *   EBUSY   F_SEAL_WRITE, or F_SEAL_EXEC of a file that may be executed, and a shared mapping may write
@@ -239,15 +240,16 @@ KSIM_EXPORT int ksim_fcntl(int fd, int cmd, ...);
 
 /**
  * Limits of a process: those of the acting one, or (prlimit, pid not 0) of another. A child has its parent's.
- * RLIMIT_NOFILE, AS, DATA, STACK, FSIZE and MEMLOCK limit what they limit on Linux; the others are kept, and limit nothing.
+ * RLIMIT_NOFILE, AS, DATA, STACK, FSIZE and MEMLOCK limit what they limit on Linux; the others are kept, and limit
+ * nothing.
  *
  * @return 0, or -1 with errno:
  *   EFAULT  limit
  *   EINVAL  no such resource; soft above hard
  *   EPERM   a hard limit is raised, and the effective user is not 0; RLIMIT_NOFILE above 1048576; another user's process
  *   ESRCH   (prlimit) no such process
- * Linux: getrlimit(2). Deviations: RLIMIT_CPU, CORE, RSS, NPROC, SIGPENDING, MSGQUEUE, NICE, RTPRIO, RTTIME limit nothing,
- * and are unlimited to begin with, but for a soft RLIMIT_CORE of 0.
+ * Linux: getrlimit(2). Deviations: RLIMIT_CPU, CORE, RSS, NPROC, SIGPENDING, MSGQUEUE, NICE, RTPRIO, RTTIME limit
+ * nothing, and are unlimited to begin with, but for a soft RLIMIT_CORE of 0.
  */
 KSIM_EXPORT int ksim_getrlimit(int resource, struct rlimit *limit);
 KSIM_EXPORT int ksim_setrlimit(int resource, const struct rlimit *limit);

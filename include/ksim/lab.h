@@ -135,9 +135,9 @@ KSIM_EXPORT int ksim_count(const struct ksim_machine *m, const struct ksim_proce
  *	 pages 0-1 -> pfn 17-18, page 3 -> pfn 25; 3 of 4 present
  *
  * Pages are counted from the start of the file, or, in private memory, from that of the mapping. Present is what the
- * process's page table has: a page of the file that it never touched is not. Frames of private memory may have a remark:
- * (zeros) the one frame that is read where nothing was written yet; (copy-on-write) shared until somebody writes;
- * (own copy) of a page of a file. Lines of frames begin with a blank, which others do not.
+ * process's page table has: a page of the file that it never touched is not. Frames of private memory may have a
+ * remark: (zeros) the one frame that is read where nothing was written yet; (copy-on-write) shared until somebody
+ * writes; (own copy) of a page of a file. Lines of frames begin with a blank, which others do not.
  *
  * A mapping that changes meanwhile is shown as it was or as it is.
  * @return 0, or -1 with errno: ESRCH it has ended; EIO stream; ENOMEM the host has no memory

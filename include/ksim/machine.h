@@ -43,20 +43,22 @@ struct ksim_config {
 	void (*trace)(void *arg, const struct ksim_process *process, const char *line);
 	void *trace_arg;
 	/**
-	 * Allocations that fail from the first one after boot on: "frame:37" the 37th of a kind, "frame+fd:3" of several,
-	 * "any:12" of all; "kmem:0.01@7" each by a chance of 0.01 with seed 7. Kinds: frame, kmem, fd, message, any. NULL =
-	 * none. The environment's KSIM_FAIL, if set, stands in its place for every machine. See <ksim/fail.h>.
+	 * Allocations that fail from the first one after boot on: "frame:37" the 37th of a kind, "frame+fd:3" of
+	 * several, "any:12" of all; "kmem:0.01@7" each by a chance of 0.01 with seed 7. Kinds: frame, kmem, fd,
+	 * message, any. NULL = none. The environment's KSIM_FAIL, if set, stands in its place for every machine. See
+	 * <ksim/fail.h>.
 	 */
 	const char *fail;
 	enum ksim_access access;
 	/**
-	 * Native access: address space of each process, bytes, a multiple of 4096, at least 1 MiB, at most 64 TiB; 0 = 1 GiB.
-	 * It is also what a process can map in all. Where the host refuses, a window is halved until it fits, down to 16 MiB.
+	 * Native access: address space of each process, bytes, a multiple of 4096, at least 1 MiB, at most 64 TiB; 0 =
+	 * 1 GiB. It is also what a process can map in all. Where the host refuses, a window is halved until it fits,
+	 * down to 16 MiB.
 	 */
 	uint64_t window_bytes;
 	/**
-	 * Descriptors 0, 1 and 2 of every process that is created: 0 = the host's, on a native machine of a program any part
-	 * of which was compiled with <ksim/posix.h>, else none; KSIM_NONE = none.
+	 * Descriptors 0, 1 and 2 of every process that is created: 0 = the host's, on a native machine of a program any
+	 * part of which was compiled with <ksim/posix.h>, else none; KSIM_NONE = none.
 	 */
 	unsigned stdio;
 	unsigned max_map_count; /**< mappings a process may have (vm.max_map_count); 0 = 65530 */

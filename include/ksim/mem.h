@@ -39,8 +39,9 @@ KSIM_BEGIN_DECLS
  *   EOVERFLOW  offset + length is too large
  *   EPERM      shared and writable, and the file is sealed with F_SEAL_WRITE; a fixed address below 64 KiB; MAP_LOCKED,
  *              and RLIMIT_MEMLOCK is 0
- * Length and hint are rounded up to whole huge pages where the mapping is of such; what touches one that was not promised,
- * when the pool has none left, gets SIGBUS. A writable mapping makes a file of huge pages as long as it reaches.
+ * Length and hint are rounded up to whole huge pages where the mapping is of such; what touches one that was not
+ * promised, when the pool has none left, gets SIGBUS. A writable mapping makes a file of huge pages as long as it
+ * reaches.
  * Threads: any that acts as a process; does not block.
  * Linux: mmap(2). Deviations: a fixed address below 64 KiB is EPERM for everyone; MAP_DROPPABLE is EOPNOTSUPP; a native
  * window lies above 2 GiB, so MAP_32BIT finds no room there (ENOMEM).
@@ -52,7 +53,8 @@ KSIM_EXPORT ksim_addr ksim_mmap(ksim_addr hint, size_t length, int prot, int fla
  *
  * @param addr    user address, a multiple of 4096
  * @param length  bytes, > 0; rounded up to a page
- * @return 0, or -1 with errno: EINVAL (addr, length 0, beyond user space, a huge page would be cut); ENOMEM (no room for a second half)
+ * @return 0, or -1 with errno: EINVAL (addr, length 0, beyond user space, a huge page would be cut); ENOMEM (no room
+ * for a second half)
  * Threads: any that acts as a process. When it returns, no thread can touch what was mapped.
  * Linux: munmap(2). Deviations: none known.
  */
@@ -78,8 +80,8 @@ KSIM_EXPORT int ksim_munmap(ksim_addr addr, size_t length);
  *   ENOMEM  it cannot grow in place, and may not move; no room; too many mappings, as there would be for a moment; RLIMIT_AS,
  *           RLIMIT_DATA; no memory for the kernel's own records
  *   EPERM   a fixed address below 64 KiB
- * When it fails for a limit, what was mapped at a fixed address may be gone; and of several mappings the first may have been
- * moved. Both are so on Linux.
+ * When it fails for a limit, what was mapped at a fixed address may be gone; and of several mappings the first may have
+ * been moved. Both are so on Linux.
  * Threads: any that acts as a process. When it returns, no thread can touch the old range.
  * Linux: mremap(2), of which `to` is the optional argument. Deviations: none known.
  */
@@ -89,12 +91,12 @@ KSIM_EXPORT ksim_addr ksim_mremap(ksim_addr old, size_t old_length, size_t lengt
  * Move the end of the heap: what lies below is readable and writable, private and anonymous.
  *
  * @param end  user address, to the byte; memory is mapped to the end of its page
- * @return 0, or -1 with errno ENOMEM: something else is mapped there, or within a page above; RLIMIT_DATA, RLIMIT_AS; no
- * room; locked memory, as RLIMIT_MEMLOCK allows it; no memory for the kernel's own records. As libc's, it is content when the
- * end could not be moved down: below the start of the heap, or where nothing of the heap is left to unmap
+ * @return 0, or -1 with errno ENOMEM: something else is mapped there, or within a page above; RLIMIT_DATA, RLIMIT_AS;
+ * no room; locked memory, as RLIMIT_MEMLOCK allows it; no memory for the kernel's own records. As libc's, it is content
+ * when the end could not be moved down: below the start of the heap, or where nothing of the heap is left to unmap
  * Threads: any that acts as a process.
- * Linux: brk(2). Deviations: a process begins with an empty heap at an address that is the same each time: that of a small
- * program without randomisation, or the start of its window.
+ * Linux: brk(2). Deviations: a process begins with an empty heap at an address that is the same each time: that of a
+ * small program without randomisation, or the start of its window.
  */
 KSIM_EXPORT int ksim_brk(ksim_addr end);
 /**
@@ -148,7 +150,8 @@ KSIM_EXPORT int ksim_mprotect(ksim_addr addr, size_t length, int prot);
  *   ENOMEM  a hole in the range; POPULATE_*, COLLAPSE: no memory
  *   EPERM   REMOVE of a sealed file
  * Threads: any that acts as a process. What DONTNEED and its kin take away no thread can touch when it returns.
- * Linux: madvise(2), 6.18. Deviations: HWPOISON and SOFT_OFFLINE are EINVAL, as where the kernel was built without them.
+ * Linux: madvise(2), 6.18. Deviations: HWPOISON and SOFT_OFFLINE are EINVAL, as where the kernel was built without
+ * them.
  */
 KSIM_EXPORT int ksim_madvise(ksim_addr addr, size_t length, int advice);
 
@@ -158,7 +161,8 @@ KSIM_EXPORT int ksim_madvise(ksim_addr addr, size_t length, int advice);
  * @param addr    user address, a multiple of 4096
  * @param length  bytes; rounded up to a page
  * @param flags   MS_SYNC or MS_ASYNC or neither, or'ed with MS_INVALIDATE
- * @return 0, or -1 with errno: EBUSY (MS_INVALIDATE of locked memory); EINVAL (addr, flags); ENOMEM (a hole in the range)
+ * @return 0, or -1 with errno: EBUSY (MS_INVALIDATE of locked memory); EINVAL (addr, flags); ENOMEM (a hole in the
+ * range)
  * Threads: any that acts as a process; does not block. Linux: msync(2). Deviations: none known.
  */
 KSIM_EXPORT int ksim_msync(ksim_addr addr, size_t length, int flags);
@@ -169,8 +173,8 @@ KSIM_EXPORT int ksim_msync(ksim_addr addr, size_t length, int flags);
  * @param addr      user address, a multiple of 4096
  * @param length    bytes; rounded up to a page
  * @param resident  out: a byte a page, 1 or 0
- * @return 0, or -1 with errno: EFAULT (resident); EINVAL (addr); ENOMEM (a hole in the range, or beyond user space; what
- *   lies before it has been told)
+ * @return 0, or -1 with errno: EFAULT (resident); EINVAL (addr); ENOMEM (a hole in the range, or beyond user space;
+ *   what lies before it has been told)
  * Threads: any that acts as a process. Linux: mincore(2). Deviations: none known.
  */
 KSIM_EXPORT int ksim_mincore(ksim_addr addr, size_t length, unsigned char *resident);
@@ -198,7 +202,8 @@ KSIM_EXPORT int ksim_munlock(ksim_addr addr, size_t length);
 /**
  * Lock all that is mapped now (MCL_CURRENT), or whatever will be mapped (MCL_FUTURE), or both; or'ed with MCL_ONFAULT.
  * Pages that cannot be brought in are passed over.
- * @return 0, or -1 with errno: EINVAL (flags); ENOMEM (more is mapped than RLIMIT_MEMLOCK, and not root); EPERM (as mlock)
+ * @return 0, or -1 with errno: EINVAL (flags); ENOMEM (more is mapped than RLIMIT_MEMLOCK, and not root); EPERM (as
+ * mlock)
  * Linux: mlockall(2). Deviations: none known.
  */
 KSIM_EXPORT int ksim_mlockall(int flags);
@@ -220,8 +225,8 @@ KSIM_EXPORT int ksim_munlockall(void);
  *   ENOMEM  no memory for the kernel's own records
  *   EPERM   the other is another user's, and the caller is not root
  *   ESRCH   there is no such process, or it has ended
- * Threads: any that acts as a process. Linux: process_vm_readv(2). Deviations: a process that has changed its user may be
- * read by that user, whatever prctl(PR_SET_DUMPABLE) would say.
+ * Threads: any that acts as a process. Linux: process_vm_readv(2). Deviations: a process that has changed its user may
+ * be read by that user, whatever prctl(PR_SET_DUMPABLE) would say.
  */
 KSIM_EXPORT ssize_t ksim_process_vm_readv(pid_t pid, const struct iovec *local, unsigned long nlocal,
                                           const struct iovec *remote, unsigned long nremote, unsigned long flags);
@@ -303,14 +308,15 @@ KSIM_EXPORT void ksim_fill(ksim_addr to, int byte, size_t n);
 KSIM_EXPORT size_t ksim_strlen(ksim_addr string);
 
 /*
- * Plain pointers, on a machine with KSIM_ACCESS_NATIVE. Each process has a window: a range of the program's own addresses
- * in which its memory appears. A pointer into it is dereferenced as any other, at full speed; an access that Linux
- * would not allow raises the fault in the simulated process: its handler runs, or it dies, and ksim_run() returns.
+ * Plain pointers, on a machine with KSIM_ACCESS_NATIVE. Each process has a window: a range of the program's own
+ * addresses in which its memory appears. A pointer into it is dereferenced as any other, at full speed; an access that
+ * Linux would not allow raises the fault in the simulated process: its handler runs, or it dies, and ksim_run()
+ * returns.
  *
- * User addresses are the window's addresses, so (void *)(uintptr_t)addr == ksim_ptr(addr), but in a forked child: it has
- * its parent's user addresses, and a window of its own elsewhere. There ksim_ptr() makes the pointer; a pointer made
- * before the fork still leads to the parent's memory. As a buffer of a call, or as an address for ksim_munmap() and the
- * like, both the child's own pointer and the parent's mean the child's memory.
+ * User addresses are the window's addresses, so (void *)(uintptr_t)addr == ksim_ptr(addr), but in a forked child: it
+ * has its parent's user addresses, and a window of its own elsewhere. There ksim_ptr() makes the pointer; a pointer
+ * made before the fork still leads to the parent's memory. As a buffer of a call, or as an address for ksim_munmap()
+ * and the like, both the child's own pointer and the parent's mean the child's memory.
  *
  * ksim_load() and the like work beside it, and both see the same bytes.
  */

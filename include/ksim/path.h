@@ -15,8 +15,8 @@
  *   sys/vm/max_map_count, memfd_noexec, nr_hugepages (the pool takes what it can get), nr_overcommit_hugepages,
  *     overcommit_memory (kept, and without effect): root may write them
  *   sys/vm/mmap_min_addr, sys/fs/nr_open, sys/kernel/osrelease, ostype, pid_max
- * A file of text tells what was so when it was read from its beginning. Not told, since it is not there: [stack] and names
- * of anonymous memory, soft-dirty bits, LazyFree, VmHWM, capabilities.
+ * A file of text tells what was so when it was read from its beginning. Not told, since it is not there: [stack] and
+ * names of anonymous memory, soft-dirty bits, LazyFree, VmHWM, capabilities.
  *
  * Every function here is the libc call of that name: the host's types, flags and structs, -1 and errno on failure; it
  * may be called by any thread that acts as a process, and aborts with a sentence on one that does not. None blocks. A
@@ -107,7 +107,8 @@ KSIM_EXPORT int ksim_shm_open(const char *name, int flags, mode_t mode);
 KSIM_EXPORT int ksim_shm_unlink(const char *name);
 
 /**
- * Remove a name; the file goes with its last name, descriptor and mapping. A socket that was bound to it stays as it is.
+ * Remove a name; the file goes with its last name, descriptor and mapping. A socket that was bound to it stays as it
+ * is.
  * @return 0, or -1 with errno:
  *   EACCES  the directory may not be written to
  *   EISDIR  a directory; "." and ".." likewise
@@ -256,8 +257,8 @@ KSIM_EXPORT int ksim_fchmodat(int dirfd, const char *path, mode_t mode, int flag
 
 /**
  * Set user and group of a file; -1 leaves one as it is.
- * @return 0, or -1 with errno EBADF, EINVAL (flags), EPERM: only root changes the user, and only the owner the group, to
- *   one of his own
+ * @return 0, or -1 with errno EBADF, EINVAL (flags), EPERM: only root changes the user, and only the owner the group,
+ *   to one of his own
  * Linux: chown(2).
  */
 KSIM_EXPORT int ksim_chown(const char *path, uid_t uid, gid_t gid);
@@ -278,8 +279,8 @@ KSIM_EXPORT int ksim_futimens(int fd, const struct timespec times[2]);
 
 /**
  * Set the size of a file, as ftruncate.
- * @return 0, or -1 with errno EACCES (it may not be written to), EFBIG, EINVAL (length; no regular file), EISDIR, and as
- *   ftruncate
+ * @return 0, or -1 with errno EACCES (it may not be written to), EFBIG, EINVAL (length; no regular file), EISDIR, and
+ *   as ftruncate
  * Linux: truncate(2).
  */
 KSIM_EXPORT int ksim_truncate(const char *path, off_t length);

@@ -31,16 +31,16 @@
  * machines of its own; where the program is a process they join it with their first call, or their first access to its
  * memory.
  *
- * Signals. Actions, masks and signals are the process's; kill reaches simulated processes only. In a program that got its
- * machine without asking, the actions of signals that faults do not raise, and the mask, are also the host's: its handler
- * for SIGINT, SIGALRM or SIGCHLD is called as always, also for what the host sends.
+ * Signals. Actions, masks and signals are the process's; kill reaches simulated processes only. In a program that got
+ * its machine without asking, the actions of signals that faults do not raise, and the mask, are also the host's: its
+ * handler for SIGINT, SIGALRM or SIGCHLD is called as always, also for what the host sends.
  *
- * exit(3), and the return from main, are libc's; _exit and _Exit end the process. clone is ksim_clone(). fork and vfork cannot return twice
- * in one program: they print a sentence and abort where they are called by a process (ksim_fork_into() is what there
- * is). Calls on descriptors or mapped memory that are not implemented, and would reach the host's of the same number
- * or address, give ENOSYS to a process: those listed last below. What is not listed stays libc's, and the host's:
- * stdio and fdopen, dlopen, exec; and what libc makes of paths by calls of its own: fopen, opendir and readdir (a
- * process lists a directory by getdents64), remove, mkstemp, realpath.
+ * exit(3), and the return from main, are libc's; _exit and _Exit end the process. clone is ksim_clone(). fork and vfork
+ * cannot return twice in one program: they print a sentence and abort where they are called by a process
+ * (ksim_fork_into() is what there is). Calls on descriptors or mapped memory that are not implemented, and would reach
+ * the host's of the same number or address, give ENOSYS to a process: those listed last below. What is not listed stays
+ * libc's, and the host's: stdio and fdopen, dlopen, exec; and what libc makes of paths by calls of its own: fopen,
+ * opendir and readdir (a process lists a directory by getdents64), remove, mkstemp, realpath.
  *
  * syscall(2) takes the host's numbers: what is implemented is ksim's, fork and its kin abort, the rest is the host's.
  */

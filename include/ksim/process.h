@@ -66,18 +66,19 @@ KSIM_EXPORT struct ksim_process *ksim_process_clone(struct ksim_process *parent,
 KSIM_EXPORT int ksim_process_end(struct ksim_process *p, int code);
 
 /**
- * Limit the memory that processes may have together, as a memory cgroup does: put them into a new group, into which their
- * children will be born. A process is in one group or in none: put into another it leaves the one before.
+ * Limit the memory that processes may have together, as a memory cgroup does: put them into a new group, into which
+ * their children will be born. A process is in one group or in none: put into another it leaves the one before.
  *
- * What is charged is RAM, by whole pages: private pages, pages of files and of shared memory, page tables. A page is charged to
- * the group of the process that makes it come to be, by a call or by being the first to touch it, for as long as it
- * exists: to whomever its file is passed, and whoever frees it; it stays when that process ends or joins another group. A group
- * begins with nothing charged to it.
+ * What is charged is RAM, by whole pages: private pages, pages of files and of shared memory, page tables. A page is
+ * charged to the group of the process that makes it come to be, by a call or by being the first to touch it, for as
+ * long as it exists: to whomever its file is passed, and whoever frees it; it stays when that process ends or joins
+ * another group. A group begins with nothing charged to it.
  *
- * What there is no room for under the limit fails as it does when RAM is used up: a call with ENOMEM, having changed nothing,
- * as ftruncate() under KSIM_COMMIT_ON_TRUNCATE (or EFAULT, where it cannot touch its buffer); at a touch, the process that
- * touches is killed by SIGKILL, and ksim_end.text says that its group's limit is reached. What a process frees, or leaves at
- * its end, the others of the group can have at once. Where a page of 2 MiB does not fit, small ones come instead.
+ * What there is no room for under the limit fails as it does when RAM is used up: a call with ENOMEM, having changed
+ * nothing, as ftruncate() under KSIM_COMMIT_ON_TRUNCATE (or EFAULT, where it cannot touch its buffer); at a touch, the
+ * process that touches is killed by SIGKILL, and ksim_end.text says that its group's limit is reached. What a process
+ * frees, or leaves at its end, the others of the group can have at once. Where a page of 2 MiB does not fit, small ones
+ * come instead.
  *
  * @param processes  of one machine; one may be named twice
  * @param n          how many, > 0
@@ -88,9 +89,9 @@ KSIM_EXPORT int ksim_process_end(struct ksim_process *p, int code);
  *   ENOMEM  the host has no memory
  *   ENOSPC  65535 groups have been made on the machine
  * Threads: any; members may run meanwhile.
- * Linux: Documentation/admin-guide/cgroup-v2.rst, memory.max. Deviations: the OOM killer chooses among all processes of the
- * group and runs for most calls, too, where here they fail; kernel objects (descriptors, mappings, what is queued on
- * sockets) are not charged; a page that process_vm_writev() makes is charged to who calls. No groups in groups.
+ * Linux: Documentation/admin-guide/cgroup-v2.rst, memory.max. Deviations: the OOM killer chooses among all processes of
+ * the group and runs for most calls, too, where here they fail; kernel objects (descriptors, mappings, what is queued
+ * on sockets) are not charged; a page that process_vm_writev() makes is charged to who calls. No groups in groups.
  */
 KSIM_EXPORT int ksim_limit_memory(struct ksim_process *const processes[], size_t n, uint64_t bytes);
 
@@ -168,8 +169,8 @@ KSIM_EXPORT int ksim_run(struct ksim_process *p, int (*fn)(void *), void *arg, s
 KSIM_EXPORT int ksim_start(struct ksim_process *p, int (*fn)(void *), void *arg);
 
 /**
- * A further thread of p on a new host thread. When fn returns, the thread ends and p lives on, unless its first thread has
- * exited before, and this was the last. The number of a thread that has ended is ESRCH; a later thread may get it.
+ * A further thread of p on a new host thread. When fn returns, the thread ends and p lives on, unless its first thread
+ * has exited before, and this was the last. The number of a thread that has ended is ESRCH; a later thread may get it.
  * @return its tid, or -1 with errno ESRCH, EAGAIN, ENOMEM
  */
 KSIM_EXPORT pid_t ksim_task_start(struct ksim_process *p, int (*fn)(void *), void *arg);
@@ -196,8 +197,9 @@ KSIM_EXPORT void ksim_process_status(const struct ksim_process *p, struct ksim_e
 KSIM_EXPORT pid_t ksim_fork_into(int (*fn)(void *), void *arg);
 
 /**
- * clone(2), shaped as glibc's wrapper: a child, or with CLONE_THREAD a thread of the acting process, begins in fn on a new host
- * thread. What fn returns it exits with: by itself, as with exit(2), so that threads which it has made live on.
+ * clone(2), shaped as glibc's wrapper: a child, or with CLONE_THREAD a thread of the acting process, begins in fn on a
+ * new host thread. What fn returns it exits with: by itself, as with exit(2), so that threads which it has made live
+ * on.
  *
  * @param fn     not NULL
  * @param stack  not NULL, and not used: the child has the stack of its host thread
@@ -212,14 +214,14 @@ KSIM_EXPORT pid_t ksim_fork_into(int (*fn)(void *), void *arg);
  *   CLONE_SETTLS, CLONE_SYSVSEM, CLONE_IO, CLONE_PTRACE, CLONE_UNTRACED, CLONE_DETACHED  accepted, and nothing done
  * @param ...    pid_t *parent_tid, void *tls, pid_t *child_tid, as far as the flags need them: pointers as calls take them
  * @return its pid, or tid, or -1 with errno: EAGAIN no host thread, or no number; ENOMEM; EINVAL fn or stack is NULL,
- *   CLONE_SIGHAND without CLONE_VM, CLONE_THREAD without CLONE_SIGHAND (CLONE_FILES, CLONE_FS), CLONE_FS with CLONE_NEWNS or
- *   CLONE_NEWUSER, CLONE_NEWUSER, CLONE_PIDFD; a namespace: EPERM, or EINVAL for who is privileged
+ *   CLONE_SIGHAND without CLONE_VM, CLONE_THREAD without CLONE_SIGHAND (CLONE_FILES, CLONE_FS), CLONE_FS with
+ *   CLONE_NEWNS or CLONE_NEWUSER, CLONE_NEWUSER, CLONE_PIDFD; a namespace: EPERM, or EINVAL for who is privileged
  * Ownership: a thread can be waited for with ksim_task_join(); its host thread is joined with the process's.
  * Threads: any that acts as a process; blocks with CLONE_VFORK.
- * Linux: clone(2). Deviations: those above; thread-local storage, errno too, is the host thread's; there are no namespaces and
- * no pidfds, as in a kernel without them; no futex is woken when a number is cleared, since there are no futexes; a signal that
- * ends the caller by default does so after CLONE_VFORK's wait, but for SIGKILL. By its number, ksim_syscall(), clone
- * is ENOSYS: there is no function to begin in.
+ * Linux: clone(2). Deviations: those above; thread-local storage, errno too, is the host thread's; there are no
+ * namespaces and no pidfds, as in a kernel without them; no futex is woken when a number is cleared, since there are no
+ * futexes; a signal that ends the caller by default does so after CLONE_VFORK's wait, but for SIGKILL. By its number,
+ * ksim_syscall(), clone is ENOSYS: there is no function to begin in.
  */
 KSIM_EXPORT int ksim_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 
@@ -240,16 +242,16 @@ KSIM_EXPORT pid_t ksim_getpid(void);
 KSIM_EXPORT pid_t ksim_getppid(void);
 KSIM_EXPORT pid_t ksim_gettid(void);
 /**
- * getpgrp(2), setpgid(2): groups of processes, to which kill and wait may speak. A process that the bench creates is a group
- * of its own, a child is in its parent's. EINVAL (negative), EPERM (no such group), ESRCH (no such process; not the caller's
- * child). Deviations: no sessions, no terminals.
+ * getpgrp(2), setpgid(2): groups of processes, to which kill and wait may speak. A process that the bench creates is a
+ * group of its own, a child is in its parent's. EINVAL (negative), EPERM (no such group), ESRCH (no such process; not
+ * the caller's child). Deviations: no sessions, no terminals.
  */
 KSIM_EXPORT pid_t ksim_getpgrp(void);
 KSIM_EXPORT pid_t ksim_getpgid(pid_t pid);
 KSIM_EXPORT int ksim_setpgid(pid_t pid, pid_t group);
 /**
- * Who the acting process is: users and groups as on Linux, 0 and without further groups to begin with; a child has what its
- * parent has. Whose effective user is 0 may do what root may.
+ * Who the acting process is: users and groups as on Linux, 0 and without further groups to begin with; a child has what
+ * its parent has. Whose effective user is 0 may do what root may.
  */
 KSIM_EXPORT uid_t ksim_getuid(void);
 KSIM_EXPORT uid_t ksim_geteuid(void);
@@ -282,8 +284,8 @@ KSIM_EXPORT int ksim_setfsgid(gid_t gid);
  */
 KSIM_EXPORT int ksim_getgroups(int size, gid_t groups[]);
 /**
- * @return 0, or -1 with errno EFAULT; EINVAL (size above 65536, a group of -1); EPERM (not privileged); ENOMEM (size above
- * 32: a deviation)
+ * @return 0, or -1 with errno EFAULT; EINVAL (size above 65536, a group of -1); EPERM (not privileged); ENOMEM (size
+ * above 32: a deviation)
  */
 KSIM_EXPORT int ksim_setgroups(size_t size, const gid_t groups[]);
 
@@ -291,9 +293,9 @@ KSIM_EXPORT int ksim_setgroups(size_t size, const gid_t groups[]);
  * A system call of the simulated architecture by its number: six arguments in the kernel's own ABI, numbers, flag
  * values and layouts. Pointers are host pointers or ksim_user() addresses.
  *
- * exit(2) by its number ends the thread, and the process only if no other acts as it; when the first thread has ended so,
- * the process ends with the last one, and with that one's code. A thread of the program's unwinds to its ksim_run(), with
- * that code in struct ksim_end, and p alive.
+ * exit(2) by its number ends the thread, and the process only if no other acts as it; when the first thread has ended
+ * so, the process ends with the last one, and with that one's code. A thread of the program's unwinds to its
+ * ksim_run(), with that code in struct ksim_end, and p alive.
  * @return the value, or -errno; -ENOSYS for a call that is not implemented
  */
 KSIM_EXPORT long ksim_syscall(long nr, long a, long b, long c, long d, long e, long f);

@@ -474,8 +474,8 @@ void ranges_resize(struct ranges *r, uint64_t start, uint64_t new_start, uint64_
 /* Lookup. An inner slot's end is exactly its child's, so below the root the slot always exists. */
 
 /*
- * Have what a search reads of a node come to the processor at once, not one after the other as it is asked for: the ends,
- * and what they lead to; of a leaf the starts too.
+ * Have what a search reads of a node come to the processor at once, not one after the other as it is asked for: the
+ * ends, and what they lead to; of a leaf the starts too.
  */
 static inline void node_fetch(const struct ranges_node *node, bool leaf)
 {

@@ -5,8 +5,8 @@
  * this file ever dereferences a caller's pointer.
  *
  * A `struct uptr` is one such pointer: bit 63 set means a user address in the other bits, as ksim_user() makes
- * it; one within the caller's window (ctx->window) means the user address that appears there; else it is a host pointer,
- * and one below 64 KiB is EFAULT as it would be on Linux.
+ * it; one within the caller's window (ctx->window) means the user address that appears there; else it is a host
+ * pointer, and one below 64 KiB is EFAULT as it would be on Linux.
  */
 #ifndef BASE_UIO_H
 #define BASE_UIO_H

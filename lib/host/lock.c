@@ -23,7 +23,8 @@
  * Who comes while the word is not open takes his count back and waits for it.
  *
  * Releasing a mutex is the last access to its word: who is woken may end the lock at once. The wake-up itself takes the
- * address only, and to be woken for nothing does no harm. A read-write lock is looked at after a reader has released it.
+ * address only, and to be woken for nothing does no harm. A read-write lock is looked at after a reader has released
+ * it.
  *
  * I1  a writer goes on when it has seen every lane 0 after it took the word; a reader, when it has seen the word open
  *     after it was counted

@@ -38,8 +38,8 @@
  * I3  an entry is on a queue exactly while entry->queue is set, which only its owner changes
  * I4  a queue's entries: first those that are not exclusive, then the others, each kind as armed; narmed counts them
  *
- * Locking: queue->lock, and inside it registry->lock. Who is woken wants both, so the host is told to wake him when they
- * are released; by then he may have gone on by himself, and the word may be anybody's: then nobody is woken, or
+ * Locking: queue->lock, and inside it registry->lock. Who is woken wants both, so the host is told to wake him when
+ * they are released; by then he may have gone on by himself, and the word may be anybody's: then nobody is woken, or
  * somebody for nothing, which all who sleep on words of the host's must bear. Callers of wait_wake may hold anything
  * above; callers of wait_sleep hold nothing.
  * Linux: kernel/sched/wait.c; the deadlock report is what kernel/hung_task.c would like to be.

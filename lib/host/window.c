@@ -8,8 +8,8 @@
  * step for every thread: it sees what was there before, or what is there now. The host merges pieces that continue each
  * other; each other piece counts against its limit of mappings, at which even malloc fails, so the caller counts.
  *
- * A window begins at a multiple of its size, if the host has such a place: so the tables of the simulated machine are of
- * the same shape in every run, and allocations that are made to fail have the same numbers.
+ * A window begins at a multiple of its size, if the host has such a place: so the tables of the simulated machine are
+ * of the same shape in every run, and allocations that are made to fail have the same numbers.
  *
  * In a program with the thread sanitizer this file is compiled without it.
  *

@@ -23,8 +23,8 @@ int host_window_show(char *at, size_t bytes, int fd, uint64_t offset, unsigned h
 /** Show nothing there. When this returns no thread sees what was shown. 0 or -ENOMEM (too many mappings): nothing changed. */
 int host_window_hide(char *at, size_t bytes);
 /**
- * Show at `to` what is shown at `from`, in one piece, with the host's entries for its pages. It may be seen at both until
- * something else is shown at `from` or that is hidden. 0 or a negative errno: nothing is shown at `to`.
+ * Show at `to` what is shown at `from`, in one piece, with the host's entries for its pages. It may be seen at both
+ * until something else is shown at `from` or that is hidden. 0 or a negative errno: nothing is shown at `to`.
  */
 int host_window_move(char *from, size_t bytes, char *to);
 

@@ -10,8 +10,8 @@
  * failure is asked for either way, in the order in which it would be without the spare.
  *
  * What a sender is charged is what Linux would charge it, by sk_buff and page, so that a sender whose peer
- * does not read blocks after the same number of messages: 278 of one byte, or 6 of the longest piece. A piece is at most what Linux
- * takes at once, a page of head (3776 bytes) and 32 KiB of fragments: partial counts come out the same.
+ * does not read blocks after the same number of messages: 278 of one byte, or 6 of the longest piece. A piece is at
+ * most what Linux takes at once, a page of head (3776 bytes) and 32 KiB of fragments: partial counts come out the same.
  *
  * Messages are numbered, for reports, by sender: a counter of the whole machine would be a cache line that all senders
  * write, and would give other numbers in each run of a program with threads.

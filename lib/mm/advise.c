@@ -8,16 +8,17 @@
  *	brings pages in ........... POPULATE_READ, POPULATE_WRITE (prefault.c)
  *	means nothing here ........ WILLNEED, FREE, COLD, PAGEOUT: without swap every page stays where it is
  *
- * A hole in the range is told of at its end: what lies on both sides has been dealt with. Any other error ends the walk.
- * REMOVE goes through the open file, which knows of seals, with no lock held; the walk goes on at the next address.
+ * A hole in the range is told of at its end: what lies on both sides has been dealt with. Any other error ends the
+ * walk. REMOVE goes through the open file, which knows of seals, with no lock held; the walk goes on at the next
+ * address.
  *
- * What was said of memory that is to be merged (MERGEABLE) is kept, and nothing is merged. COLLAPSE makes huge entries of
- * small ones (collapse.c).
+ * What was said of memory that is to be merged (MERGEABLE) is kept, and nothing is merged. COLLAPSE makes huge entries
+ * of small ones (collapse.c).
  *
  * Locking: map exclusive for flags, guards and COLLAPSE, shared for all else. Linux: mm/madvise.c, hugepage_madvise in
  * mm/khugepaged.c, ksm_madvise in mm/ksm.c. Differs: memory is never poisoned, as by a kernel that was built without
- * CONFIG_MEMORY_FAILURE (HWPOISON and SOFT_OFFLINE are EINVAL); COLLAPSE moves no pages of objects, so it is EINVAL where
- * they do not lie in a block already.
+ * CONFIG_MEMORY_FAILURE (HWPOISON and SOFT_OFFLINE are EINVAL); COLLAPSE moves no pages of objects, so it is EINVAL
+ * where they do not lie in a block already.
  */
 #include "mm/vma.h"
 

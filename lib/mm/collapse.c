@@ -10,8 +10,8 @@
  *
  * I1  when there is no block to be had, nothing has changed
  *
- * Locking: map exclusive, so that nobody faults; the leaf's lock. Linux: madvise_collapse in mm/khugepaged.c, where pages of
- * shared memory are copied, too.
+ * Locking: map exclusive, so that nobody faults; the leaf's lock. Linux: madvise_collapse in mm/khugepaged.c, where
+ * pages of shared memory are copied, too.
  */
 #include "mm/vma.h"
 

@@ -8,7 +8,8 @@
  *
  * The heap is private memory like any other: what brk maps it may join, and whatever else is in its way stops it, one
  * page before. A stack is a VMA with VMA_GROWSDOWN: a touch anywhere below it, with nothing in between, makes it reach
- * there, as long as RLIMIT_STACK allows, and what lies below keeps its distance or is a stack too, or cannot be touched.
+ * there, as long as RLIMIT_STACK allows, and what lies below keeps its distance or is a stack too, or cannot be
+ * touched.
  *
  * I1  brk_start <= brk; brk lies in the page to which the heap was last told to reach, whatever is mapped there
  * I2  when a stack does not grow, nothing has changed

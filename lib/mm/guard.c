@@ -4,13 +4,14 @@
  *
  *	entry    PTE_NONE ---- install ----> PTE_GUARD ---- remove, munmap, exit ----> PTE_NONE
  *
- * A guard is an entry of a leaf node that is not present and not empty, so it stands where a page would, goes along when
- * entries are moved, and outlasts what takes pages away: DONTNEED, truncation, holes. A VMA that has ever had one says so
- * by VMA_GUARD, and faults in others need not look; it is never cut for their sake.
+ * A guard is an entry of a leaf node that is not present and not empty, so it stands where a page would, goes along
+ * when entries are moved, and outlasts what takes pages away: DONTNEED, truncation, holes. A VMA that has ever had one
+ * says so by VMA_GUARD, and faults in others need not look; it is never cut for their sake.
  *
  * I1  a guard stands in a VMA with VMA_GUARD only
  *
- * Locking: the map lock exclusive; shared for mm_is_guard, since whatever sets guards or takes them away has it exclusive.
+ * Locking: the map lock exclusive; shared for mm_is_guard, since whatever sets guards or takes them away has it
+ * exclusive.
  * Linux: mm/madvise.c (madvise_guard_install), from 6.13 on.
  */
 #include "mm/vma.h"

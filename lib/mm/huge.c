@@ -15,9 +15,9 @@
  * for anonymous and `advise` for shared memory; and a file whose pages are there in blocks, since it was committed as a
  * whole, is mapped by blocks without being asked. A read of advised anonymous memory gets a block as a write does.
  *
- * What concerns a part splits the entry first (pgtable, huge.c): munmap, mprotect, truncation, the cutting of a VMA, and
- * a write to private memory that others share, which copies 4 KiB. Huge pages that were asked for by name are another matter,
- * and never split: hugetlb.c, which sets its entries by what is here.
+ * What concerns a part splits the entry first (pgtable, huge.c): munmap, mprotect, truncation, the cutting of a VMA,
+ * and a write to private memory that others share, which copies 4 KiB. Huge pages that were asked for by name are
+ * another matter, and never split: hugetlb.c, which sets its entries by what is here.
  *
  * I1  a huge entry lies in one VMA and maps 512 pages of its object in order, or a block of private memory
  * I2  as for small entries, one is set only if nothing was removed from the object since before its size was read
@@ -25,8 +25,8 @@
  *     lock under which the entry is changed
  *
  * Locking: map; the object's lock inside object_block only; then the lock of huge entries.
- * Linux: mm/huge_memory.c (do_huge_pmd_anonymous_page, do_huge_pmd_wp_page), mm/memory.c (do_set_pmd). Not modelled: the
- * huge page of zeros, khugepaged, sizes between 4 KiB and 2 MiB.
+ * Linux: mm/huge_memory.c (do_huge_pmd_anonymous_page, do_huge_pmd_wp_page), mm/memory.c (do_set_pmd). Not modelled:
+ * the huge page of zeros, khugepaged, sizes between 4 KiB and 2 MiB.
  */
 #include "mm/vma.h"
 

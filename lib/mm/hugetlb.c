@@ -2,8 +2,8 @@
 /*
  * Mappings of huge pages by name (MAP_HUGETLB): nothing in them is ever smaller than 2 MiB.
  *
- * Every entry is a huge one, every address where something begins or ends is a multiple of 2 MiB, and pages come from the pool
- * (phys, pool.c), which may have none left:
+ * Every entry is a huge one, every address where something begins or ends is a multiple of 2 MiB, and pages come from
+ * the pool (phys, pool.c), which may have none left:
  *
  *	                     the object has the page        it has none
  *	shared               mapped                         made there: SIGBUS if it cannot be
@@ -11,14 +11,15 @@
  *	private, write       copied: SIGBUS ...             the mapping's own, zeros: SIGBUS ...
  *
  * So a private mapping never puts a page into the object, and once it has one of its own does not see what comes there
- * later. A private anonymous mapping has an object, too, in which nothing ever is: through it those who inherit the mapping
- * find each other.
+ * later. A private anonymous mapping has an object, too, in which nothing ever is: through it those who inherit the
+ * mapping find each other.
  *
- * Who made a private mapping was promised its pages, and a child of fork has to get along with what is left. If the maker
- * writes to a page that it shares with children, and there is none for the copy, the page is taken from them (rob), and what
- * they touch of their mapping from then on and do not have is SIGBUS.
+ * Who made a private mapping was promised its pages, and a child of fork has to get along with what is left. If the
+ * maker writes to a page that it shares with children, and there is none for the copy, the page is taken from them
+ * (rob), and what they touch of their mapping from then on and do not have is SIGBUS.
  *
- * What lies beyond the end of the file, if only in part, cannot be made; but what fallocate has put there can be mapped.
+ * What lies beyond the end of the file, if only in part, cannot be made; but what fallocate has put there can be
+ * mapped.
  *
  * A shared mapping is promised its pages by the object (hugefile.c), a private one by itself (promise.c).
  *
@@ -27,8 +28,8 @@
  * I3  of those who share an object one at a time takes pages from the pool for it (hugefile I3)
  *
  * Locking: map shared > the object's making lock > object > the lock of huge entries.
- * Linux: mm/hugetlb.c (hugetlb_no_page, hugetlb_wp, unmap_ref_private). Not modelled: page tables shared by processes, which
- * nobody sees; poisoned pages; userfaultfd.
+ * Linux: mm/hugetlb.c (hugetlb_no_page, hugetlb_wp, unmap_ref_private). Not modelled: page tables shared by processes,
+ * which nobody sees; poisoned pages; userfaultfd.
  */
 #include "mm/vma.h"
 

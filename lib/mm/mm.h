@@ -111,10 +111,10 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
 
 int mm_create(struct ctx *ctx, struct mm **out);
 /**
- * For a user who reaches memory by addresses of the host's: nothing is ever mapped outside of [min, max); and, since the
- * accesses are not seen, entries are set for what is there already when it is mapped, and an entry counts as accessed,
- * and one that may be written as dirty, from when it is set. Before anything is mapped; a fork's copy is confined as
- * its parent is.
+ * For a user who reaches memory by addresses of the host's: nothing is ever mapped outside of [min, max); and, since
+ * the accesses are not seen, entries are set for what is there already when it is mapped, and an entry counts as
+ * accessed, and one that may be written as dirty, from when it is set. Before anything is mapped; a fork's copy is
+ * confined as its parent is.
  */
 void mm_confine(struct mm *mm, ksim_addr min, ksim_addr max);
 void mm_get(struct mm *mm);
@@ -144,20 +144,20 @@ struct mm_map {
 };
 
 /**
- * @return 0; -ENOMEM (no room; more than max_map_count VMAs; RLIMIT_AS, RLIMIT_DATA; no memory), -EPERM (below MM_MIN, or
- * writers are denied, or memory may not be locked), -EEXIST, -EAGAIN (more locked memory than there may be), -EINVAL (it
- * begins, or cuts what is there, in a huge page). With VMA_HUGETLB, length and pgidx are of whole huge pages; -ENOMEM if the
- * pool cannot promise them, and what lay at a fixed place is gone then, as on Linux.
+ * @return 0; -ENOMEM (no room; more than max_map_count VMAs; RLIMIT_AS, RLIMIT_DATA; no memory), -EPERM (below MM_MIN,
+ * or writers are denied, or memory may not be locked), -EEXIST, -EAGAIN (more locked memory than there may be), -EINVAL
+ * (it begins, or cuts what is there, in a huge page). With VMA_HUGETLB, length and pgidx are of whole huge pages;
+ * -ENOMEM if the pool cannot promise them, and what lay at a fixed place is gone then, as on Linux.
  */
 int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr *out);
 /**
- * What mm_map would answer as far as only addr, length, fixed, noreplace, low, high and flags matter: Linux finds that out
- * before it looks at the file, so that error goes before what is wrong with the file. 0 or an errno.
+ * What mm_map would answer as far as only addr, length, fixed, noreplace, low, high and flags matter: Linux finds that
+ * out before it looks at the file, so that error goes before what is wrong with the file. 0 or an errno.
  */
 int mm_map_refused(struct ctx *ctx, struct mm *mm, const struct mm_map *what);
 /**
- * addr page aligned, length > 0 and rounded up. 0; -EINVAL (out of user space; a huge page would be cut), -ENOMEM (no room
- * for a split).
+ * addr page aligned, length > 0 and rounded up. 0; -EINVAL (out of user space; a huge page would be cut), -ENOMEM (no
+ * room for a split).
  */
 int mm_unmap(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length);
 /** For the prot of mm_protect, as PROT_GROWSDOWN and PROT_GROWSUP: from or up to where the VMA can grow. */
@@ -180,10 +180,11 @@ struct mm_remap {
 };
 
 /**
- * 0; -EFAULT (nothing is mapped at addr, or something else is before the end), -EINVAL (private pages cannot be mapped once
- * more; the ranges overlap; out of user space; huge pages that are not to be moved as a whole), -ENOMEM (no room and may not move; too many VMAs; limits; no memory),
- * -EAGAIN (more locked memory than there may be), -EPERM (below MM_MIN). As on Linux, what lay at a fixed destination may
- * be gone when it fails for a limit, and of several VMAs the first may have been moved.
+ * 0; -EFAULT (nothing is mapped at addr, or something else is before the end), -EINVAL (private pages cannot be mapped
+ * once more; the ranges overlap; out of user space; huge pages that are not to be moved as a whole), -ENOMEM (no room
+ * and may not move; too many VMAs; limits; no memory),
+ * -EAGAIN (more locked memory than there may be), -EPERM (below MM_MIN). As on Linux, what lay at a fixed destination
+ * may be gone when it fails for a limit, and of several VMAs the first may have been moved.
  */
 int mm_remap(struct ctx *ctx, struct mm *mm, const struct mm_remap *what, ksim_addr *out);
 
@@ -205,8 +206,8 @@ int mm_grow_down(struct ctx *ctx, struct mm *mm, ksim_addr addr);
 int mm_fault(struct ctx *ctx, struct mm *mm, ksim_addr addr, enum access access, struct fault *fault);
 
 /**
- * Set the entries of [start, end), page aligned, whose pages are there: those of objects, up to their end. Makes no page,
- * and is content with less when nodes run out. Tells the notifiers what it set.
+ * Set the entries of [start, end), page aligned, whose pages are there: those of objects, up to their end. Makes no
+ * page, and is content with less when nodes run out. Tells the notifiers what it set.
  */
 void mm_populate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 
@@ -220,8 +221,8 @@ enum populate_errors {
 };
 
 /**
- * Bring in the pages of a range, as mlock, mlockall, MAP_LOCKED and MAP_POPULATE do: as if each was written to where the
- * VMA is private and writable, else read; holes are passed over, and VMAs that are locked on fault. Page-aligned.
+ * Bring in the pages of a range, as mlock, mlockall, MAP_LOCKED and MAP_POPULATE do: as if each was written to where
+ * the VMA is private and writable, else read; holes are passed over, and VMAs that are locked on fault. Page-aligned.
  * Takes the map lock itself.
  * @return 0; with POPULATE_STOPS -EFAULT (PROT_NONE, or past the end of the file), -ENOMEM
  */
@@ -232,8 +233,8 @@ int mm_populate_range(struct ctx *ctx, struct mm *mm, ksim_addr start, uint64_t 
  */
 int mm_may_lock(const struct ctx *ctx);
 /**
- * Whether `pages` more may be mapped with these VMA flags as far as RLIMIT_MEMLOCK goes: mm->lock_future counts as part of
- * them. Map lock held. What mmap, mremap and brk answer with EAGAIN when it is false.
+ * Whether `pages` more may be mapped with these VMA flags as far as RLIMIT_MEMLOCK goes: mm->lock_future counts as part
+ * of them. Map lock held. What mmap, mremap and brk answer with EAGAIN when it is false.
  */
 bool mm_lock_fits(const struct ctx *ctx, const struct mm *mm, uint32_t flags, uint64_t pages);
 
@@ -241,8 +242,8 @@ bool mm_lock_fits(const struct ctx *ctx, const struct mm *mm, uint32_t flags, ui
 enum { MM_LOCK_ON_FAULT = 1 };
 
 /**
- * mlock2: whole pages that cover [addr, addr + length). 0; -EPERM (the limit is 0), -ENOMEM (over the limit; a hole; too
- * many VMAs; a page that cannot be had), -EINVAL (wraps), -EAGAIN (no memory)
+ * mlock2: whole pages that cover [addr, addr + length). 0; -EPERM (the limit is 0), -ENOMEM (over the limit; a hole;
+ * too many VMAs; a page that cannot be had), -EINVAL (wraps), -EAGAIN (no memory)
  */
 int mm_lock(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, unsigned flags);
 /** 0; -ENOMEM (a hole, what lies before it is unlocked; too many VMAs), -EINVAL (wraps) */

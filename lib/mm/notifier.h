@@ -21,9 +21,10 @@ struct mmu_notifier {
 	 */
 	void (*invalidate)(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end, bool nodes);
 	/**
-	 * Entries of [start, end) have been set: take them over, if that is wanted. Under the same locks and rules. Who has
-	 * this is not told to forget a page that is replaced by a copy, but told here, afterwards, of the copy: what it
-	 * kept of the old one must be gone when this returns. NULL: translations are found when they are missed.
+	 * Entries of [start, end) have been set: take them over, if that is wanted. Under the same locks and rules. Who
+	 * has this is not told to forget a page that is replaced by a copy, but told here, afterwards, of the copy:
+	 * what it kept of the old one must be gone when this returns. NULL: translations are found when they are
+	 * missed.
 	 */
 	void (*filled)(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end);
 };

@@ -2,9 +2,9 @@
 /*
  * Entries for pages that are there before anybody faults on them.
  *
- * A user who reaches memory by addresses of the host's pays for each fault with a signal, and a system call of the host's
- * that is handed such an address fails where a load would have faulted. So what an object already has is entered when
- * it is mapped, and around a fault: a leaf's run at a time, the object asked once for all of it.
+ * A user who reaches memory by addresses of the host's pays for each fault with a signal, and a system call of the
+ * host's that is handed such an address fails where a load would have faulted. So what an object already has is entered
+ * when it is mapped, and around a fault: a leaf's run at a time, the object asked once for all of it.
  *
  *	seq = object->seq; pages, with references; leaf lock; seq as it was? set what is absent; unlock; put the rest
  *

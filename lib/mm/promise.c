@@ -6,8 +6,8 @@
  *	              |  <--- renew: taken away again ---'
  *	              '----- drop: unmapped ----------> nothing
  *
- * VMAs that were one when they were mapped share one promise, by page index, so cutting and moving them costs nothing. Who made
- * the mapping has it; a child of fork has none, and gets what is left in the pool.
+ * VMAs that were one when they were mapped share one promise, by page index, so cutting and moving them costs nothing.
+ * Who made the mapping has it; a child of fork has none, and gets what is left in the pool.
  *
  * I1  what is owed is promised by the pool, in number
  *

@@ -3,7 +3,8 @@
  * mprotect on VMAs.
  *
  * It is partial where Linux is: what lies before a hole, before a range that may not have the protection, or before one
- * that would make too many VMAs, is changed. What it may need (two VMAs and the tree nodes for them) is allocated first.
+ * that would make too many VMAs, is changed. What it may need (two VMAs and the tree nodes for them) is allocated
+ * first.
  *
  * Locked memory that becomes the mapping's own to write is copied at once, for it may not fault later; that is done
  * when the rest is, without the lock, and tells nobody if it fails.

@@ -10,11 +10,11 @@
  *
  * A move makes a VMA at the destination and puts it on its object's list first; then each leaf's entries are taken out,
  * invalidated and set at the destination, frames and their counts staying as they are; then the source is unmapped. The
- * object's lock is held from the taking of entries to their setting, so that a truncation finds each page at the one place
- * or at the other.
+ * object's lock is held from the taking of entries to their setting, so that a truncation finds each page at the one
+ * place or at the other.
  *
- * A huge entry is split, and goes over as 512 small ones; but that of a huge page from the pool goes over as it is, and with it
- * what the mapping is owed. Such mappings move and shrink by whole huge pages, and do not grow.
+ * A huge entry is split, and goes over as 512 small ones; but that of a huge page from the pool goes over as it is, and
+ * with it what the mapping is owed. Such mappings move and shrink by whole huge pages, and do not grow.
  *
  * Nodes of the destination are made before anything is changed, so that nothing can fail in between.
  *
@@ -462,8 +462,8 @@ static int remap_one(struct ctx *ctx, struct remap *r)
 }
 
 /*
- * A move to a fixed place without a change of size takes all VMAs of the range, with the gaps between them. Those before
- * the one that fails have been moved. 0; -EFAULT (a hole at the start), and what remap_one says
+ * A move to a fixed place without a change of size takes all VMAs of the range, with the gaps between them. Those
+ * before the one that fails have been moved. 0; -EFAULT (a hole at the start), and what remap_one says
  */
 static int remap_all(struct ctx *ctx, struct remap *r)
 {

@@ -2,10 +2,11 @@
 /*
  * What is in memory, and whether it is in step with its file: mincore and msync.
  *
- * A page is resident if the page table has it, or if its file has data there, whoever brought it in: mincore tells of the
- * page cache, not of this mapping; but of huge pages by the page table alone, as on Linux. What fallocate has set aside and nobody has written yet is no data. Everything is read
- * under the map lock and the leaf's, and is old news when it is told. Files live in memory only, so there is nothing for
- * msync to do but to say what is wrong with what it was asked.
+ * A page is resident if the page table has it, or if its file has data there, whoever brought it in: mincore tells of
+ * the page cache, not of this mapping; but of huge pages by the page table alone, as on Linux. What fallocate has set
+ * aside and nobody has written yet is no data. Everything is read under the map lock and the leaf's, and is old news
+ * when it is told. Files live in memory only, so there is nothing for msync to do but to say what is wrong with what it
+ * was asked.
  *
  * Locking: map shared; leaf and object locks inside, one at a time. Linux: mm/mincore.c, mm/msync.c.
  */

@@ -7,8 +7,8 @@
  *	                 dirty    of FILE: somebody has written to it, through this entry or not
  *
  * Nothing is counted along the way of a fault, so that a fault writes no counter that others read; who asks pays for
- * the walk. All numbers of one call are of one moment as far as the VMAs go; faults go on meanwhile, and another process
- * that maps or lets go of a page while it is counted shifts its share, as on Linux.
+ * the walk. All numbers of one call are of one moment as far as the VMAs go; faults go on meanwhile, and another
+ * process that maps or lets go of a page while it is counted shifts its share, as on Linux.
  *
  * Locking: the map lock shared, and each leaf's lock while its entries are read, under which no frame goes.
  * Linux: fs/proc/task_mmu.c (smaps_account, pagemap_read), fs/proc/meminfo.c. Not modelled: soft-dirty bits, which the

@@ -84,8 +84,10 @@ void vma_set_prot(struct vma *vma, uint8_t prot);
 /** How many VMAs more there are when the VMA's part within [start, end) says this: it may join a neighbour. */
 unsigned vma_more(struct vma *vma, ksim_addr start, ksim_addr end, uint8_t prot, uint32_t flags);
 /**
- * Give the VMA's part within [start, end) other flags, cutting and joining VMAs as needed; *vma becomes what that part is in.
- * @return 0; and nothing is changed: -ENOMEM no memory, or there would be too many VMAs; -EINVAL a huge page would be cut
+ * Give the VMA's part within [start, end) other flags, cutting and joining VMAs as needed; *vma becomes what that part
+ * is in.
+ * @return 0; and nothing is changed: -ENOMEM no memory, or there would be too many VMAs; -EINVAL a huge page would be
+ * cut
  */
 int vma_change_flags(struct ctx *ctx, struct vma **vma, ksim_addr start, ksim_addr end, uint32_t flags);
 /** Whether high begins where low ends, in pages too, and they differ in nothing but protection and private pages. */
@@ -173,8 +175,8 @@ struct huge_fault {
 int mm_huge_fault(struct ctx *ctx, struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
                   struct huge_fault *done);
 /**
- * Set the entry for the 2 MiB from addr on, which is absent, to a block: of the object, if nothing was removed from it since
- * its sequence was read; or (own) of private memory, which the entry takes over if this succeeds.
+ * Set the entry for the 2 MiB from addr on, which is absent, to a block: of the object, if nothing was removed from it
+ * since its sequence was read; or (own) of private memory, which the entry takes over if this succeeds.
  * @return 0, HUGE_RETRY, HUGE_NOT (no node is to be had)
  */
 int mm_huge_install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, pfn_t head, bool own, uint64_t seq);
@@ -182,8 +184,8 @@ int mm_huge_install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, pfn_
 int mm_huge_allow(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct pt_slot *slot, unsigned need,
                   uint64_t seq, struct huge_fault *done);
 /**
- * Set a huge entry for the 2 MiB from addr on, where vma_huge_fits, if the object has a block there and no node is in the
- * way. Map lock. @return whether one is there now
+ * Set a huge entry for the 2 MiB from addr on, where vma_huge_fits, if the object has a block there and no node is in
+ * the way. Map lock. @return whether one is there now
  */
 bool mm_huge_populate(struct ctx *ctx, const struct vma *vma, ksim_addr addr);
 /** No huge entry reaches across the address: for who cuts a VMA there. Map lock exclusive. */
@@ -253,8 +255,8 @@ uint64_t mm_pages_in(const struct mm *mm, ksim_addr start, ksim_addr end);
 int mm_place(const struct mm *mm, const struct mm_map *what, ksim_addr *out);
 
 /**
- * prefault.c: MADV_POPULATE_READ and MADV_POPULATE_WRITE. 0; -ENOMEM (a hole, no memory), -EINVAL (the VMA does not allow
- * it), -EFAULT (past the end of the file). What comes before is brought in.
+ * prefault.c: MADV_POPULATE_READ and MADV_POPULATE_WRITE. 0; -ENOMEM (a hole, no memory), -EINVAL (the VMA does not
+ * allow it), -EFAULT (past the end of the file). What comes before is brought in.
  */
 int mm_populate_advised(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, bool write);
 
@@ -263,8 +265,8 @@ int mm_populate_advised(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_ad
 /** Whether [start, end) lies strictly inside one VMA, so that taking it out leaves two. */
 bool mm_cuts_a_hole(const struct mm *mm, ksim_addr start, ksim_addr end);
 /**
- * Empty the range and take it out of the tree. What lies wholly in it is put on *dead, for vma_release_all. *spare is used
- * up (set to NULL) if a hole is cut, for which the tree has been reserved. Nodes stay.
+ * Empty the range and take it out of the tree. What lies wholly in it is put on *dead, for vma_release_all. *spare is
+ * used up (set to NULL) if a hole is cut, for which the tree has been reserved. Nodes stay.
  */
 void mm_cut(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, struct vma **spare, struct vma **dead);
 /** The same of what has been mapped elsewhere: promises go with it. */
@@ -295,8 +297,8 @@ void mm_invalidate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr en
 /** Tell those who want to know that entries have been set. */
 void mm_filled(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 /**
- * A page, of whatever size, is about to be replaced by a copy, its entry being clear and its leaf locked: tell those who
- * will not be told by mm_filled, when the entry leads to the copy.
+ * A page, of whatever size, is about to be replaced by a copy, its entry being clear and its leaf locked: tell those
+ * who will not be told by mm_filled, when the entry leads to the copy.
  */
 void mm_invalidate_for_copy(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end);
 
@@ -304,8 +306,8 @@ void mm_invalidate_for_copy(struct ctx *ctx, struct mm *mm, ksim_addr start, ksi
 void mm_check_slow(struct ctx *ctx, struct mm *mm);
 
 /*
- * The map lock for those who only need the VMAs to stay as they are. Tasks that hold it so at once, since they fault, do
- * not write to the same cache lines for it.
+ * The map lock for those who only need the VMAs to stay as they are. Tasks that hold it so at once, since they fault,
+ * do not write to the same cache lines for it.
  */
 static inline void map_read_lock(struct ctx *ctx, struct mm *mm)
 {

@@ -22,8 +22,9 @@ struct backing_ops {
 	 */
 	int (*punch)(struct ctx *ctx, struct backing *backing, uint64_t offset, uint64_t length);
 	/**
-	 * A mapping of huge pages that may be written to reaches up to `end`, bytes, and the file with it: it grows if it is
-	 * shorter, whatever its seals and anybody's limits say, as on Linux. No lock is held. NULL: it has no such pages.
+	 * A mapping of huge pages that may be written to reaches up to `end`, bytes, and the file with it: it grows if
+	 * it is shorter, whatever its seals and anybody's limits say, as on Linux. No lock is held. NULL: it has no
+	 * such pages.
 	 */
 	void (*reach)(struct ctx *ctx, struct backing *backing, uint64_t end);
 };

@@ -5,8 +5,8 @@
  *	struct foreign { struct object: size, sequence, mappers, writers   ours
  *	                 theirs: which frame stands where }                ops->page, punch, ...
  *
- * Every op is called with the object's lock held, so the calls for one object never overlap, and a page that is looked up
- * has its reference for the caller before anyone can take it away. The frames that an op lets go are those that the
+ * Every op is called with the object's lock held, so the calls for one object never overlap, and a page that is looked
+ * up has its reference for the caller before anyone can take it away. The frames that an op lets go are those that the
  * mappings hold too; so they stay until the caller of remove() has zapped those, and remove() itself hands out none.
  *
  * That a page has been allocated and not yet written (SEEK_DATA) is nothing that they must know: it is remembered here.

@@ -2,8 +2,8 @@
 /*
  * Files of huge pages: shared memory whose pages are blocks of the pool (phys, pool.c).
  *
- * They are kept as those of shared memory are (shmem.c), each block as 512 pages in a row, which come and go together. What is
- * different is where they come from, and that they can be promised:
+ * They are kept as those of shared memory are (shmem.c), each block as 512 pages in a row, which come and go together.
+ * What is different is where they come from, and that they can be promised:
  *
  *	mmap          promise()   absent -> promised          or ENOMEM, and no page is
  *	first touch   make()      promised -> there           cannot fail for want of pages
@@ -13,8 +13,8 @@
  *
  * A promise is the file's: it outlives the mapping for which it was made.
  *
- * The page to be made is taken, and zeroed, without the object's lock. Its promise is marked meanwhile: it has been cashed,
- * so a truncation that comes in between forgets it and leaves the pool alone.
+ * The page to be made is taken, and zeroed, without the object's lock. Its promise is marked meanwhile: it has been
+ * cashed, so a truncation that comes in between forgets it and leaves the pool alone.
  *
  * I1  a page is there or promised, not both
  * I2  promises that are not marked are counted in the pool

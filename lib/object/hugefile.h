@@ -11,8 +11,8 @@
 int object_create_huge(struct ctx *ctx, uint64_t size, struct object **out);
 
 /**
- * Let one at a time take pages of the pool for what maps the object, private copies included: so nobody is told that there
- * are none left while another has just taken one for the same address. Outside of the object's lock.
+ * Let one at a time take pages of the pool for what maps the object, private copies included: so nobody is told that
+ * there are none left while another has just taken one for the same address. Outside of the object's lock.
  */
 void hugefile_making_lock(struct ctx *ctx, struct object *object);
 void hugefile_making_unlock(struct ctx *ctx, struct object *object);

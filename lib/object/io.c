@@ -7,8 +7,8 @@
  *
  * A write beyond the end puts a page into a slot that nobody else can reach yet, copies, and then grows the size over
  * the bytes that arrived. If none did the page stays, of zeros, and the size grows up to where the write began: what is
- * copied from is not looked at before there is a page to copy to. Before 6.18 it is (profile.def), and a write from a bad
- * address leaves nothing behind.
+ * copied from is not looked at before there is a page to copy to. Before 6.18 it is (profile.def), and a write from a
+ * bad address leaves nothing behind.
  *
  * I1  a reader never sees a page before its content
  *

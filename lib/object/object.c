@@ -9,9 +9,9 @@
  *	shrink:  size, seq  ->  full fence  ->  { slots out  ->  zap the mappings  ->  put the frames } ...
  *	fault:   seq, size  ->  page()      ->  leaf lock, size and seq again     ->  set the entry
  *
- * A hole is punched as a shrink is, but for the size, and the mappings' own copies stay, unless pages have a unit. A shrink
- * goes through the pages in runs of OBJECT_BATCH that it takes out of their slots. What lies between the first page of a run
- * and that of the next is zapped at once, absent pages too, for a private mapping may hold a copy there.
+ * A hole is punched as a shrink is, but for the size, and the mappings' own copies stay, unless pages have a unit. A
+ * shrink goes through the pages in runs of OBJECT_BATCH that it takes out of their slots. What lies between the first
+ * page of a run and that of the next is zapped at once, absent pages too, for a private mapping may hold a copy there.
  * So no memory is needed, no frame is reused while a translation to it can exist, and the cost grows with pages and
  * mappings, not with their product. All of it is one hold of the object's lock: nobody sees it half done.
  *
@@ -24,8 +24,8 @@
  *
  * Locking: object->lock for slots, mappers and stores to size; taken inside mm->map, outside the page-table lock. size
  * and seq may be read without it. The inode's lock, outside of all, keeps other calls away from size and content, so
- * parts of pages are zeroed with no more than that. page() may find a page without any of these, as long as the frame is
- * safe while it is found (shmem.c). writers is atomic, since it is taken under no lock in particular.
+ * parts of pages are zeroed with no more than that. page() may find a page without any of these, as long as the frame
+ * is safe while it is found (shmem.c). writers is atomic, since it is taken under no lock in particular.
  * Linux: mm/filemap.c, mm/truncate.c, mm/memory.c (unmap_mapping_range), mapping_map_writable in include/linux/fs.h.
  * Not modelled: swap, writeback.
  */

@@ -53,38 +53,40 @@ struct object_ops {
 	uint64_t unit;
 	/**
 	 * The frame of a page, with a reference for the caller.
-	 * @return 0; -ENOENT absent and not to be made; -ENXIO it begins at or beyond the size; -ENOMEM; -ENOSPC what such
-	 * pages are made of has run out, and not memory as such
+	 * @return 0; -ENOENT absent and not to be made; -ENXIO it begins at or beyond the size; -ENOMEM; -ENOSPC what
+	 * such pages are made of has run out, and not memory as such
 	 */
 	int (*page)(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out);
 	/** What there is of pages [first, first + n), see object_pages_at. */
 	size_t (*pages)(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out);
 	/**
-	 * The block of 2 MiB that pages [first, first + HUGE_FRAMES) are: all of them there, below the size, and in frames that
-	 * follow each other from a multiple of HUGE_FRAMES on. Without a reference: the caller judges, under the lock that
-	 * guards his entry, whether anything was removed since he read the sequence, and may touch the frames only if not.
+	 * The block of 2 MiB that pages [first, first + HUGE_FRAMES) are: all of them there, below the size, and in
+	 * frames that follow each other from a multiple of HUGE_FRAMES on. Without a reference: the caller judges,
+	 * under the lock that guards his entry, whether anything was removed since he read the sequence, and may touch
+	 * the frames only if not.
 	 * @param first  a multiple of HUGE_FRAMES
 	 * @param alloc  make it if all of the pages are absent
 	 * @return its first frame; PFN_NONE: there is none
-	 * NULL: the pages are never mapped so. Where pages have a unit, those that fallocate has put beyond the size are found.
+	 * NULL: the pages are never mapped so. Where pages have a unit, those that fallocate has put beyond the size
+	 * are found.
 	 */
 	pfn_t (*block)(struct ctx *ctx, struct object *object, uint64_t first, bool alloc);
 	/**
-	 * Allocate zeroed frames for the absent pages of [first, first + n): all or none, also beyond the size. Those are no
-	 * data until they are touched; those that were there are data from now on, as on Linux. 0; -ENOMEM; or -ENOSPC,
-	 * where pages have a unit, and then those before the one that could not be had are there.
+	 * Allocate zeroed frames for the absent pages of [first, first + n): all or none, also beyond the size. Those
+	 * are no data until they are touched; those that were there are data from now on, as on Linux. 0; -ENOMEM; or
+	 * -ENOSPC, where pages have a unit, and then those before the one that could not be had are there.
 	 */
 	int (*commit)(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n);
 	/**
 	 * Take up to n frames out of the slots of [*next, last], in order, with the slots' references; *next becomes
-	 * the index to go on from. last is OBJECT_PGIDX_MAX for a truncation, and for nothing else. Object lock held; the caller
-	 * zaps the mappings before it puts the frames.
+	 * the index to go on from. last is OBJECT_PGIDX_MAX for a truncation, and for nothing else. Object lock held;
+	 * the caller zaps the mappings before it puts the frames.
 	 * @return how many; fewer than n: there are no more
 	 */
 	size_t (*remove)(struct ctx *ctx, struct object *object, uint64_t *next, uint64_t last, pfn_t *out, size_t n);
 	/**
-	 * Make sure that the pages of [first, first + n) can be had when they are asked for: 0 or -ENOMEM. It lasts until they
-	 * are truncated away.
+	 * Make sure that the pages of [first, first + n) can be had when they are asked for: 0 or -ENOMEM. It lasts
+	 * until they are truncated away.
 	 */
 	int (*promise)(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n);
 	/** The first page at or above pgidx that is there; false: none is. Object lock held; no reference is taken. */
@@ -142,8 +144,8 @@ static inline uint64_t object_seq(const struct object *object)
 }
 
 /**
- * The frame of a page that is to be mapped, with a reference; alloc: make it if it is absent. The caller judges the size
- * before and, under the leaf lock, after. Errors as object_ops.page.
+ * The frame of a page that is to be mapped, with a reference; alloc: make it if it is absent. The caller judges the
+ * size before and, under the leaf lock, after. Errors as object_ops.page.
  */
 static inline int object_page(struct ctx *ctx, struct object *object, uint64_t pgidx, bool alloc, pfn_t *out)
 {
@@ -187,8 +189,8 @@ void object_resize(struct ctx *ctx, struct object *object, uint64_t size);
 int object_commit(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end);
 /**
  * Make bytes [start, end) a hole: whole pages go, from every mapping too, but private copies stay; what is left of the
- * first and the last page is zeroed. Where pages have a unit, whole ones of these go, and private copies with them. The size
- * stays. The inode's lock is held; it cannot fail.
+ * first and the last page is zeroed. Where pages have a unit, whole ones of these go, and private copies with them. The
+ * size stays. The inode's lock is held; it cannot fail.
  */
 void object_punch(struct ctx *ctx, struct object *object, uint64_t start, uint64_t end);
 /**

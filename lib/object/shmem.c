@@ -2,9 +2,9 @@
 /*
  * Shared memory: an object whose absent pages are zeros, and whose present ones live in RAM and nowhere else.
  *
- * One page, for a fault or a write: look without the lock, allocate and zero a frame, lock and look again; whoever comes
- * second gives his frame back and takes the first one's. Pages that are there are so found by any number of tasks at
- * once, which write to nothing that another one reads:
+ * One page, for a fault or a write: look without the lock, allocate and zero a frame, lock and look again; whoever
+ * comes second gives his frame back and takes the first one's. Pages that are there are so found by any number of tasks
+ * at once, which write to nothing that another one reads:
  *
  *	look      looked shared: size, slot, one more reference
  *	remove    lock: size and sequence stored .. looked exclusive: slots emptied, nodes freed .. frames put
@@ -271,8 +271,8 @@ static void free_frames(struct ctx *ctx, const pfn_t *pfns, uint64_t n)
 }
 
 /*
- * All or none, in pieces, so that other allocations get their turn. A piece ends where a block of pages may begin, if the
- * frames are for pages in a row from `first` on.
+ * All or none, in pieces, so that other allocations get their turn. A piece ends where a block of pages may begin, if
+ * the frames are for pages in a row from `first` on.
  */
 static int alloc_frames(struct ctx *ctx, uint64_t first, pfn_t *pfns, uint64_t n)
 {

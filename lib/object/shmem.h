@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an object of shared memory is made of, for shmem.c, its validators, and files of huge pages, which keep theirs the same
- * way. Everybody else goes by object_ops.
+ * What an object of shared memory is made of, for shmem.c, its validators, and files of huge pages, which keep theirs
+ * the same way. Everybody else goes by object_ops.
  */
 #ifndef OBJECT_SHMEM_H
 #define OBJECT_SHMEM_H
@@ -26,8 +26,8 @@ void shmem_fini(struct ctx *ctx, struct shmem *shmem);
 /** What object_ops.page answers for a page that is not to be made. Object lock held. */
 int shmem_look_locked(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out);
 /**
- * Fill what is absent of [first, first + n): of pfns, the first *used have gone into slots. Object lock held. 0 or -ENOMEM,
- * and none has.
+ * Fill what is absent of [first, first + n): of pfns, the first *used have gone into slots. Object lock held. 0 or
+ * -ENOMEM, and none has.
  */
 int shmem_install_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n, unsigned how,
                          const pfn_t *pfns, uint64_t *used);

@@ -8,8 +8,8 @@
  * inside ends at an absent entry as he would have before, perhaps a level earlier. So a node is all zeros when it is
  * freed, and phys is told so.
  *
- * A node between root and leaves knows how many children it has. Taking it apart begins where the range does and ends with the
- * last child, so that what a small mapping used costs no look at thousands of empty entries.
+ * A node between root and leaves knows how many children it has. Taking it apart begins where the range does and ends
+ * with the last child, so that what a small mapping used costs no look at thousands of empty entries.
  *
  *   floor                                          ceiling
  *     |      [start       end)                        |      no mapping is left between floor and ceiling

@@ -17,8 +17,8 @@
  *
  * Locking: hooking a node takes none: whoever's compare-exchange comes first has made it, the others free theirs.
  * A node appears only zeroed; its absence may be seen too late but never its half. Nodes are unhooked only under the
- * map lock held exclusive (detach.c). Leaf entries are guarded by the lock in their node's struct frame, huge entries by
- * one for all of the table.
+ * map lock held exclusive (detach.c). Leaf entries are guarded by the lock in their node's struct frame, huge entries
+ * by one for all of the table.
  * Linux: mm/memory.c (__pte_alloc), mm/pagewalk.c. Not modelled: entries of 1 GiB, five levels.
  */
 #include "pgtable/node.h"

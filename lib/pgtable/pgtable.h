@@ -151,8 +151,8 @@ static inline void pt_unlock(struct ctx *ctx, struct pt_slot *slot)
 typedef int pt_leaf_fn(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, ksim_addr addr, size_t nentries,
                        void *arg);
 /**
- * Every present leaf node in [start, end), page aligned, in order; absent subtrees cost one entry. Huge entries are split,
- * and visited as the leaf nodes that they become.
+ * Every present leaf node in [start, end), page aligned, in order; absent subtrees cost one entry. Huge entries are
+ * split, and visited as the leaf nodes that they become.
  */
 int pt_for_each_leaf(struct ctx *ctx, struct pgtable *pt, ksim_addr start, ksim_addr end, pt_leaf_fn *fn, void *arg);
 
@@ -196,15 +196,15 @@ bool pt_set_huge(struct pgtable *pt, struct pt_slot *slot, ksim_addr addr, pte_t
 /** Clear a huge entry that is there; slot locked. @return what it was; *node: what was kept for it, to be freed */
 pte_t pt_clear_huge(struct pgtable *pt, struct pt_slot *slot, ksim_addr addr, pfn_t *node);
 /**
- * If a huge entry maps the address, make of it a leaf node of 512 entries that say the same, and have the frames' counts
- * follow. Nobody loses a translation, nor an accessed or dirty bit. Cannot fail. The map lock (shared will do) or the
- * object's lock is held, the slot's is not.
+ * If a huge entry maps the address, make of it a leaf node of 512 entries that say the same, and have the frames'
+ * counts follow. Nobody loses a translation, nor an accessed or dirty bit. Cannot fail. The map lock (shared will do)
+ * or the object's lock is held, the slot's is not.
  */
 void pt_split(struct ctx *ctx, struct pgtable *pt, ksim_addr addr);
 /**
  * The reverse, for a leaf node whose entries all map the frames of one block in a row, used for this, and allow the
- * same. Nobody else sets or clears entries there: the map lock is held exclusive, and the lock of the object, if the VMA
- * has one. When it succeeds the caller invalidates the span's nodes, then calls pt_merged.
+ * same. Nobody else sets or clears entries there: the map lock is held exclusive, and the lock of the object, if the
+ * VMA has one. When it succeeds the caller invalidates the span's nodes, then calls pt_merged.
  * @return the unhooked node; PFN_NONE: it cannot be
  */
 pfn_t pt_merge(struct ctx *ctx, struct pgtable *pt, ksim_addr addr, enum frame_use use);

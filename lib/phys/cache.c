@@ -7,9 +7,9 @@
  *
  * Most frames are taken and given one at a time, by a small mapping that comes and goes. A task that does so finds here
  * the frames that it gave last, warm and often still zeros, and asks nobody: two processes on two host threads share no
- * lock and no cache line for it. An empty cache fetches an aligned block, whose struct frames fill whole cache lines, and
- * more than a few, since processors fetch the next ones ahead and would take those of another task's away from it; a full
- * one gives back its older half.
+ * lock and no cache line for it. An empty cache fetches an aligned block, whose struct frames fill whole cache lines,
+ * and more than a few, since processors fetch the next ones ahead and would take those of another task's away from it;
+ * a full one gives back its older half.
  *
  * Only the task puts frames in, but everyone may take them out: whoever finds no frame left empties all caches before
  * he gives up. So a slot is filled by a store and emptied by an exchange, and a frame in a cache never makes an

@@ -9,8 +9,8 @@
  * A frame is charged to ctx->owner and remembers that account's id, for the last reference may be dropped by somebody
  * else: a page of a file by whoever truncates it, a page that fork shared by the child. The usual case, that the owner
  * itself frees it, needs no lock. Otherwise the account is looked up by id; when it has ended, its counts have gone to
- * the machine's own account, and the frame comes off there. An account may be in a group with a limit (group.c): that is
- * asked before a frame is taken, and told when one is freed.
+ * the machine's own account, and the frame comes off there. An account may be in a group with a limit (group.c): that
+ * is asked before a frame is taken, and told when one is freed.
  *
  * I1  a frame in use has at least one reference; its last put frees it, and no page table points to it then
  * I2  a frame in use counts once on one account: that of its `owner`, or the machine's own if that has ended

@@ -6,12 +6,13 @@
  *	   (of who allocates)                                 (until it is freed)
  *
  * A frame is charged to the group of who allocates it and stays charged to it until it is freed, by whomever: its maker
- * may have moved to another group by then or have ended, and pages of a file outlive both. So what a frame is charged to
- * stands with the frame, in a table of two bytes each beside the array of struct frame, which is made for the first
+ * may have moved to another group by then or have ended, and pages of a file outlive both. So what a frame is charged
+ * to stands with the frame, in a table of two bytes each beside the array of struct frame, which is made for the first
  * group and not touched where no frame is charged.
  *
- * Who allocates charges first, and then takes frames, from wherever: what lies in a task's cache is free, and charged to
- * nobody. So the limit holds at every moment, however many allocate at once, and all of n frames are charged or none.
+ * Who allocates charges first, and then takes frames, from wherever: what lies in a task's cache is free, and charged
+ * to nobody. So the limit holds at every moment, however many allocate at once, and all of n frames are charged or
+ * none.
  *
  * Where there is no group it costs a branch each way: an account without one charges nothing, and without a table there
  * is nothing to forget.

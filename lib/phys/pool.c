@@ -8,21 +8,21 @@
  * Promises are what makes mmap of such pages reliable: a promised page is there when it is touched, whoever else asks
  * meanwhile. A promise is for no page in particular; it is a number that keeps others from the last pages.
  *
- * The frames of a free page are in use as far as the allocator of frames goes: they are FRAME_POOL, with a reference each,
- * on the machine's own account; their content is what a free frame's is. While the page is in use its frames are those
- * of their user, and `pooled` tells where they go when their last references are dropped. That may be one by one, since
- * a call that reads a file holds only the frame that it reads: block->home counts those that have come, and with the
- * last one the page is the pool's again.
+ * The frames of a free page are in use as far as the allocator of frames goes: they are FRAME_POOL, with a reference
+ * each, on the machine's own account; their content is what a free frame's is. While the page is in use its frames are
+ * those of their user, and `pooled` tells where they go when their last references are dropped. That may be one by one,
+ * since a call that reads a file holds only the frame that it reads: block->home counts those that have come, and with
+ * the last one the page is the pool's again.
  *
- * Surplus pages are those beyond what the pool should have: it was made smaller while they were in use, or they were taken
- * on demand. Whichever page comes back while there is a surplus leaves for RAM.
+ * Surplus pages are those beyond what the pool should have: it was made smaller while they were in use, or they were
+ * taken on demand. Whichever page comes back while there is a surplus leaves for RAM.
  *
  * I1  nfree pages are on the list; reserved <= nfree <= total; surplus <= total
  * I2  a page on the list is a block of FRAME_POOL frames, pooled, with one reference each
  *
  * Locking: pool->lock, a leaf for the frame allocator's sake: no frame is taken or given under it.
- * Linux: mm/hugetlb.c (set_max_huge_pages, gather_surplus_pages, free_huge_folio). Not modelled: nodes, other sizes than
- * 2 MiB, demotion, pages that are allocated from the boot loader's memory, cgroups of huge pages.
+ * Linux: mm/hugetlb.c (set_max_huge_pages, gather_surplus_pages, free_huge_folio). Not modelled: nodes, other sizes
+ * than 2 MiB, demotion, pages that are allocated from the boot loader's memory, cgroups of huge pages.
  */
 #include "phys/pool.h"
 

@@ -22,8 +22,8 @@ void pool_destroy(struct env *env, struct pool *pool);
 
 void pool_numbers(struct ctx *ctx, struct pool_numbers *out);
 /**
- * Make the pool have so many pages beside the surplus: as far as RAM has blocks; and of those that are in use or promised
- * as many as are too many become surplus. What vm.nr_hugepages is, total - surplus, tells how far it came.
+ * Make the pool have so many pages beside the surplus: as far as RAM has blocks; and of those that are in use or
+ * promised as many as are too many become surplus. What vm.nr_hugepages is, total - surplus, tells how far it came.
  */
 void pool_resize(struct ctx *ctx, uint64_t npages);
 void pool_set_overcommit(struct ctx *ctx, uint64_t npages);

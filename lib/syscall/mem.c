@@ -10,8 +10,8 @@
  *
  * Since mm is asked once, at the end, it is asked for its part of these errors when another has been found (refusal).
  *
- * A shared anonymous mapping is an object of its own, of the mapping's length, that nobody else can name. So is an anonymous
- * mapping of huge pages, private ones too, which Linux makes of a file of its own, and checks as one.
+ * A shared anonymous mapping is an object of its own, of the mapping's length, that nobody else can name. So is an
+ * anonymous mapping of huge pages, private ones too, which Linux makes of a file of its own, and checks as one.
  *
  * I1  length and address that reach mm are whole pages, and lie in user space as far as that does not need the map
  *

@@ -3,7 +3,8 @@
  * Calls on processes: who they are, how they end and are waited for, which group they belong to.
  *
  * Locking: none of its own. Linux: kernel/exit.c, kernel/sys.c.
- * Not modelled: clone by its number, which would have to return twice (ENOSYS), stopped children, rusage (zeros), sessions.
+ * Not modelled: clone by its number, which would have to return twice (ENOSYS), stopped children, rusage (zeros),
+ * sessions.
  */
 #include "syscall/handlers.h"
 

@@ -5,8 +5,8 @@
  *	the other's page  <- its map lock, shared ->  bounce  <- no lock ->  the caller's buffers
  *
  * A page's worth moves at a time, by way of the kernel's stack, so that never two address spaces are held at once, and
- * nothing at all is held where the caller's buffer is touched. Pages that the other process has not touched yet are made
- * on the caller's account.
+ * nothing at all is held where the caller's buffer is touched. Pages that the other process has not touched yet are
+ * made on the caller's account.
  *
  * What was moved before something went wrong is told; the error only if nothing was.
  *

@@ -20,8 +20,9 @@ struct row {
 };
 
 /**
- * Read nsegs <= IOV_MAX_SEGS buffers' addresses and lengths, check that each is one that the caller may have, and cut what
- * is more than TRANSFER_BYTES_MAX in all. 0; -ENOMEM, -EFAULT, -EINVAL (a negative length), and there is nothing to fini.
+ * Read nsegs <= IOV_MAX_SEGS buffers' addresses and lengths, check that each is one that the caller may have, and cut
+ * what is more than TRANSFER_BYTES_MAX in all. 0; -ENOMEM, -EFAULT, -EINVAL (a negative length), and there is nothing
+ * to fini.
  */
 int row_init(struct ctx *ctx, struct row *row, struct uptr from, size_t nsegs);
 /** Likewise of buffers that are another process's: addresses are not looked at, nothing is cut, and uio is not set. */

@@ -2,10 +2,11 @@
 /*
  * Calls on signals.
  *
- * What they do to the caller happens when the call is over: sim then takes what waits for the task and calls its handlers.
+ * What they do to the caller happens when the call is over: sim then takes what waits for the task and calls its
+ * handlers.
  *
- * Locking: none of its own. Linux: kernel/signal.c. Not modelled: an alternate stack is kept and told, but handlers run on
- * the stack of the thread; rt_sigqueueinfo's quota.
+ * Locking: none of its own. Linux: kernel/signal.c. Not modelled: an alternate stack is kept and told, but handlers run
+ * on the stack of the thread; rt_sigqueueinfo's quota.
  */
 #include "syscall/handlers.h"
 

@@ -6,13 +6,13 @@
  *	preadv, pwritev               at an offset of the call's
  *	preadv2, pwritev2             either (offset -1: the file's), with flags for this one transfer
  *
- * A row of no bytes is a transfer of nothing, before anybody looks at flags or at where the file stands. How many buffers
- * there are is said by the low half of the argument, as on Linux.
+ * A row of no bytes is a transfer of nothing, before anybody looks at flags or at where the file stands. How many
+ * buffers there are is said by the low half of the argument, as on Linux.
  *
  * I1  every handler puts the references that it took, on every way out
  *
- * Locking: none of its own. Linux: fs/read_write.c, fs/sync.c. Not modelled: preadv2's offset is one argument, whose upper
- * half on 32-bit machines is not looked at.
+ * Locking: none of its own. Linux: fs/read_write.c, fs/sync.c. Not modelled: preadv2's offset is one argument, whose
+ * upper half on 32-bit machines is not looked at.
  */
 #include "syscall/row.h"
 

@@ -14,8 +14,9 @@
  * I1  a child that could not be completed has left nothing, and nobody has seen it
  *
  * Locking: process->lock to borrow; what has no other lock is the child's, which nobody knows yet.
- * Linux: kernel/fork.c (copy_process). Not modelled: namespaces (EINVAL, as where they are not configured), pidfds (EINVAL),
- * RLIMIT_NPROC. CLONE_IO, CLONE_SYSVSEM, CLONE_PTRACE, CLONE_UNTRACED and CLONE_DETACHED have nothing to act on.
+ * Linux: kernel/fork.c (copy_process). Not modelled: namespaces (EINVAL, as where they are not configured), pidfds
+ * (EINVAL), RLIMIT_NPROC. CLONE_IO, CLONE_SYSVSEM, CLONE_PTRACE, CLONE_UNTRACED and CLONE_DETACHED have nothing to act
+ * on.
  */
 #include "task/internal.h"
 

@@ -12,7 +12,8 @@
  * I2  soft limits are not above hard ones; the limit of a table of descriptors is the soft RLIMIT_NOFILE of who set it
  *     last
  *
- * Locking: signal_lock for whoever changes; readers take members one by one. RLIMIT_NOFILE also the table's lock, before.
+ * Locking: signal_lock for whoever changes; readers take members one by one. RLIMIT_NOFILE also the table's lock,
+ * before.
  * Linux: kernel/sys.c, kernel/groups.c. Not modelled: capabilities apart from the user 0, credentials of one thread
  * alone (libc gives all threads of a process the same), more than 32 groups, securebits.
  */

@@ -2,8 +2,8 @@
 /*
  * Who may send a signal to whom: kill(2) and its kin.
  *
- * Several processes are found one after the other, by the table of pids, which is not held while one gets its signal: who is
- * born meanwhile, with a pid that has been passed, may not get it.
+ * Several processes are found one after the other, by the table of pids, which is not held while one gets its signal:
+ * who is born meanwhile, with a pid that has been passed, may not get it.
  *
  * Locking: the process table to find, then as signal_send. Linux: kernel/signal.c (kill_something_info). Not modelled:
  * sessions, so SIGCONT wants the permission that every signal wants.

@@ -12,7 +12,8 @@
  *	                    '-- cwd  root
  *
  * Nothing of it is kept: an inode is made when a name is looked up, and knows the pid and the entry that it is about. A
- * process that has gone since is ESRCH; while it waits to be waited for it has a directory, but neither memory nor files.
+ * process that has gone since is ESRCH; while it waits to be waited for it has a directory, but neither memory nor
+ * files.
  *
  * A file belongs to the effective user of its process. Who may see into a process's memory and through its descriptors
  * is what ptrace's rule says: the process itself, root, and whoever has all its user and group ids.

@@ -4,9 +4,9 @@
  *
  *	7fffeffe0000-7fffeffe4000 r--s 00000000 00:01 5                          /memfd:wl_shm (deleted)
  *
- * Names begin in column 73, as if every address had twelve digits. Each mapping is copied out with its numbers under the
- * map lock, the next one is the first that ends above it; so mappings that come and go meanwhile are told or not, but none
- * is told twice or torn.
+ * Names begin in column 73, as if every address had twelve digits. Each mapping is copied out with its numbers under
+ * the map lock, the next one is the first that ends above it; so mappings that come and go meanwhile are told or not,
+ * but none is told twice or torn.
  *
  * Locking: none of its own. Linux: fs/proc/task_mmu.c. Not modelled: [stack], [vdso], names of anonymous memory.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/<pid>/pagemap, /proc/kpagecount and /proc/kpageflags: a word of 64 bits for each page of an address space, and for
- * each frame of the machine's RAM.
+ * /proc/<pid>/pagemap, /proc/kpagecount and /proc/kpageflags: a word of 64 bits for each page of an address space, and
+ * for each frame of the machine's RAM.
  *
  * The files are as long as what they tell of, and read at whole words only. A piece of words is made in the kernel and
  * then copied to the reader, so that no lock is held over the copy. Whether pfns are told is decided when the file is

@@ -8,12 +8,12 @@
  *	      '-- kernel - osrelease  ostype  pid_max
  *
  * Files of /proc/sys hold one number. What is written is a number with blanks around it; out of range it is EINVAL and
- * nothing changes. The pool of huge pages takes what number it can get, and tells that. The frames of meminfo are counted when
- * somebody asks; those of the pool count for themselves alone.
+ * nothing changes. The pool of huge pages takes what number it can get, and tells that. The frames of meminfo are
+ * counted when somebody asks; those of the pool count for themselves alone.
  *
  * Locking: none: each number is one atomic word.
- * Linux: fs/proc/meminfo.c, kernel/sysctl.c. Deviations: all RAM is available that is free; nr_open and pid_max cannot be
- * written; overcommit_memory is kept and told, and changes nothing: memory is promised as if it were 1.
+ * Linux: fs/proc/meminfo.c, kernel/sysctl.c. Deviations: all RAM is available that is free; nr_open and pid_max cannot
+ * be written; overcommit_memory is kept and told, and changes nothing: memory is promised as if it were 1.
  */
 #include "task/proc.h"
 

@@ -188,8 +188,8 @@ int process_create(struct ctx *ctx, const char *name, struct process **out);
 /** What clone(2) says to flags before it does anything: 0; -EINVAL, -EPERM. */
 int clone_check(const struct ctx *ctx, uint32_t flags);
 /**
- * A child of parent which shares with it what clone(2)'s flags say, and has copies of the rest; the signal of its end is their
- * low byte. name NULL: the parent's. -ENOMEM, -EAGAIN, -ESRCH (parent is ending)
+ * A child of parent which shares with it what clone(2)'s flags say, and has copies of the rest; the signal of its end
+ * is their low byte. name NULL: the parent's. -ENOMEM, -EAGAIN, -ESRCH (parent is ending)
  */
 int process_clone(struct ctx *ctx, struct process *parent, const char *name, bool held_by_bench, uint32_t flags,
                   struct process **out);
@@ -269,8 +269,8 @@ bool task_enter(struct task *task, enum task_actor actor);
 /** Stop acting. When the process is ending and this was its last, it becomes a zombie here. */
 void task_leave(struct task *task);
 /**
- * exit(2) of the caller: its thread ends alone, and is to leave; or the process ends with it, if nobody else acts as it. When
- * the first thread has ended so, the process ends with the last, and with that one's code.
+ * exit(2) of the caller: its thread ends alone, and is to leave; or the process ends with it, if nobody else acts as
+ * it. When the first thread has ended so, the process ends with the last, and with that one's code.
  */
 void task_exit(struct task *task, int code);
 /** The caller's thread is over, with that code, and its process lives on without it. */
@@ -329,7 +329,8 @@ int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, 
 /** Wait for the end of any process and reap it; it may be reaped already. 0, -EDEADLK, -EINTR. ctx->waiter must be set. */
 int process_join(struct ctx *ctx, struct process *process, struct end *end);
 /**
- * vfork(2)'s wait: until a process has ended, whatever signals come meanwhile. 0; -EDEADLK; -EINTR: the caller is ending.
+ * vfork(2)'s wait: until a process has ended, whatever signals come meanwhile. 0; -EDEADLK; -EINTR: the caller is
+ * ending.
  */
 int process_vfork_wait(struct ctx *ctx, struct process *child);
 /** The status word of wait(2). */

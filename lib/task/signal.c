@@ -6,26 +6,28 @@
  *	tgkill, raised by a call --> own of the task -----+--> signal_take: ignored, ends the process, or a handler
  *	a fault -----------------> not queued: signal_take_fault ---'
  *
- * Who sends decides at once what can be decided: a signal that ends a process ends it here, whether anybody acts as it or
- * not, and one that is ignored and not blocked is dropped. What remains is put where it waits, and a task that does not
- * block it is told: TASK_SIGNAL makes it look when it next enters or leaves the kernel or misses its TLB, and a kick ends its
- * sleep. Where every task blocks it, all are told, for one that jumps out of a handler unblocks it without a call; looking
- * costs them little. If nobody acts as the process, who first does takes it.
+ * Who sends decides at once what can be decided: a signal that ends a process ends it here, whether anybody acts as it
+ * or not, and one that is ignored and not blocked is dropped. What remains is put where it waits, and a task that does
+ * not block it is told: TASK_SIGNAL makes it look when it next enters or leaves the kernel or misses its TLB, and a
+ * kick ends its sleep. Where every task blocks it, all are told, for one that jumps out of a handler unblocks it
+ * without a call; looking costs them little. If nobody acts as the process, who first does takes it.
  *
- * Which signals a task blocks is kept here. But siglongjmp restores a mask of the host's, behind our back: so whoever wants to
- * know asks sim first (mask_read), which keeps a mark in the host's mask. Who sleeps cannot jump, and has looked before.
+ * Which signals a task blocks is kept here. But siglongjmp restores a mask of the host's, behind our back: so whoever
+ * wants to know asks sim first (mask_read), which keeps a mark in the host's mask. Who sleeps cannot jump, and has
+ * looked before.
  *
- * A signal below SIGRTMIN waits at most once; others as often as they were sent. When there is no memory for what a signal
- * tells it tells nothing but its number; but from SIGRTMIN on, sent by another call than kill(), it is not sent, as on Linux.
+ * A signal below SIGRTMIN waits at most once; others as often as they were sent. When there is no memory for what a
+ * signal tells it tells nothing but its number; but from SIGRTMIN on, sent by another call than kill(), it is not sent,
+ * as on Linux.
  *
  * I1  a queued info's signal has its bit in the set; a bit without an info is a signal that tells nothing
  * I2  TASK_SIGNAL is set on a task that has own signals, and on some task, or all, of a process that has shared ones
  * I3  a task's waiter is kicked if a signal that it does not block waits for it, or its process is ending
  * I4  SIGKILL and SIGSTOP are never blocked
  *
- * Locking: process->lock for the tasks, inside it signal_lock for all that waits and for the masks, inside it that of the
- * actions. Linux: kernel/signal.c. Not modelled: stopping (SIGSTOP and its like do nothing, without a handler), core dumps,
- * RLIMIT_SIGPENDING, sessions.
+ * Locking: process->lock for the tasks, inside it signal_lock for all that waits and for the masks, inside it that of
+ * the actions. Linux: kernel/signal.c. Not modelled: stopping (SIGSTOP and its like do nothing, without a handler),
+ * core dumps, RLIMIT_SIGPENDING, sessions.
  */
 #include "task/internal.h"
 

@@ -73,8 +73,8 @@ int process_sigaction(struct ctx *ctx, struct process *process, int signo, const
                       struct sigact *old);
 
 /**
- * Send a signal to a process, or to one task of it. What it does at once: it ends the process, if that is what it does and
- * nothing keeps it from that; it is dropped, if it is ignored; else it waits, and a task that can have it is told.
+ * Send a signal to a process, or to one task of it. What it does at once: it ends the process, if that is what it does
+ * and nothing keeps it from that; it is dropped, if it is ignored; else it waits, and a task that can have it is told.
  * @return 0; -EAGAIN: no memory for what a signal from SIGRTMIN on tells, unless kill(2) sends it
  */
 int signal_send(struct ctx *ctx, struct process *process, struct task *task, const struct signal_info *info);
@@ -91,8 +91,8 @@ int signal_kill_task(struct ctx *ctx, uint32_t tgid, uint32_t tid, const struct 
 enum signal_verdict { SIGNAL_NONE, SIGNAL_HANDLE };
 
 /**
- * Take a signal that is not blocked, and look what is to be done; what needs no handler is done here. The process may be
- * ending then.
+ * Take a signal that is not blocked, and look what is to be done; what needs no handler is done here. The process may
+ * be ending then.
  * @return SIGNAL_HANDLE: call the handler of *action; one with SA_RESETHAND has been reset. SIGNAL_NONE: none is left
  */
 enum signal_verdict signal_take(struct task *task, struct signal_info *info, struct sigact *action);

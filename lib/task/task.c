@@ -7,11 +7,13 @@
  *     tasks after it has changed the state: so either the thread that enters sees the end, or the one that ends sees
  *     the thread; and who leaves looks at the state after it is busy no more, so the last one out sees the end
  *
- * A thread that ends alone leaves its task behind, for the next. Meanwhile nobody finds it by its number. Who exits is over at
- * once, also where several exit at the same time: the last of them to leave ends the process, if the first thread has gone.
+ * A thread that ends alone leaves its task behind, for the next. Meanwhile nobody finds it by its number. Who exits is
+ * over at once, also where several exit at the same time: the last of them to leave ends the process, if the first
+ * thread has gone.
  *
  * Locking: process->lock for the list; none to enter and to leave.
- * Linux: kernel/exit.c (do_exit, mm_release). Not modelled: the wake-up of who waits for a cleared tid, since there are no futexes.
+ * Linux: kernel/exit.c (do_exit, mm_release). Not modelled: the wake-up of who waits for a cleared tid, since there are
+ * no futexes.
  */
 #include "task/internal.h"
 

@@ -3,8 +3,8 @@
  * Waiting for the end of processes, and the status words that tell of it.
  *
  * Locking: the process table guards family and state; a waiter arms its entry under it.
- * Linux: kernel/exit.c (wait4, waitid). Not modelled: stopped and continued children; __WNOTHREAD, since children are the
- * process's here and not a thread's.
+ * Linux: kernel/exit.c (wait4, waitid). Not modelled: stopped and continued children; __WNOTHREAD, since children are
+ * the process's here and not a thread's.
  */
 #include "task/internal.h"
 

@@ -18,7 +18,8 @@
  * I1  mode, uid, gid and the times of a change are written under the inode's lock
  *
  * Locking: the inode's lock.
- * Linux: fs/stat.c, fs/open.c (do_faccessat, chmod_common, chown_common), fs/attr.c, fs/utimes.c, fs/inode.c, fs/d_path.c.
+ * Linux: fs/stat.c, fs/open.c (do_faccessat, chmod_common, chown_common), fs/attr.c, fs/utimes.c, fs/inode.c,
+ * fs/d_path.c.
  */
 #include <errno.h>
 #include <string.h>

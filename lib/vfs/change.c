@@ -2,8 +2,8 @@
 /*
  * Names that come and go: mknod, mkdir, symlink, link, unlink, rmdir, rename.
  *
- * Each walks to the directory, makes all that can run out, and then, under the tree's lock for writing, looks the name up
- * again, judges, and changes things by steps that cannot fail. What a change leaves over is put after the lock.
+ * Each walks to the directory, makes all that can run out, and then, under the tree's lock for writing, looks the name
+ * up again, judges, and changes things by steps that cannot fail. What a change leaves over is put after the lock.
  *
  *	                 the directory            the inode
  *	a name comes     mtime, ctime, size       ctime if it had one already

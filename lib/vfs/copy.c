@@ -76,7 +76,8 @@ ssize_t vfs_sendfile(struct ctx *ctx, struct file *in, uint64_t *in_pos, struct 
 	n = MIN(n, TRANSFER_MAX);
 	if (out->ops->seekable && vfs_check_range(*out_pos, n) < 0)
 		return -EINVAL;
-	if (file_flags(out) & FILE_APPEND || !in->ops->seekable || in->inode->huge_bytes != 0 || S_ISDIR(in->inode->mode))
+	if (file_flags(out) & FILE_APPEND || !in->ops->seekable || in->inode->huge_bytes != 0 ||
+	    S_ISDIR(in->inode->mode))
 		return -EINVAL;
 	return copy(ctx, in, in_pos, out, out_pos, n);
 }

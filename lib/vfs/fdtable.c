@@ -3,7 +3,8 @@
  * Descriptor tables.
  *
  * A number is taken in two steps, so that a call may first get everything that can run out and then commit: fd_reserve
- * takes the number, fd_install fills its slot. In between it is taken for allocation and does not exist for anyone else.
+ * takes the number, fd_install fills its slot. In between it is taken for allocation and does not exist for anyone
+ * else.
  *
  *	used   1 1 1 0 1 ...   one bit a number; slots[] beside it
  *	full   0 ...           one bit a word of used: it has no zero, skip it

@@ -2,7 +2,8 @@
 /*
  * Inodes: identity, times, and for files the object that holds their pages.
  *
- * An inode lives as long as a description is open on it or a name leads to it (tree.c). The object is the inode's own; mappings hold references of their own to object and description, so neither goes under their feet.
+ * An inode lives as long as a description is open on it or a name leads to it (tree.c). The object is the inode's own;
+ * mappings hold references of their own to object and description, so neither goes under their feet.
  *
  * A process takes numbers for its inodes in batches, so that two that make files at the same time do not write one
  * counter in turns.

@@ -8,8 +8,8 @@
  *	NOEXEC_SEAL              any               0666   EXEC
  *	neither                  0: as EXEC; 1, 2: as NOEXEC_SEAL
  *
- * A memfd of huge pages has an inode whose pages are that size, and an object that has them from the pool; it cannot be written
- * to by calls.
+ * A memfd of huge pages has an inode whose pages are that size, and an object that has them from the pool; it cannot be
+ * written to by calls.
  *
  * I1  a memfd has no link
  *

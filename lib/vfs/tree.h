@@ -95,8 +95,8 @@ struct gen_ops {
 	/** The inode of a name in this directory: 0, with a new reference in *out; -ENOENT, -ESRCH, -ENOMEM ... */
 	int (*lookup)(struct ctx *ctx, struct inode *dir, const char *name, struct inode **out);
 	/**
-	 * The entries from a position on, in the order of their positions; "." and ".." are not among them. Positions are
-	 * the directory's own affair, 2 the first (as in: number of a descriptor + 2). 0 or an errno.
+	 * The entries from a position on, in the order of their positions; "." and ".." are not among them. Positions
+	 * are the directory's own affair, 2 the first (as in: number of a descriptor + 2). 0 or an errno.
 	 */
 	int (*list)(struct ctx *ctx, struct inode *dir, uint64_t position, struct listing *listing);
 

@@ -5,9 +5,9 @@
  *	ksim_write(...)  --> machine_call(CALL_write, ...)  --> syscall_run: trace, handler, drain
  *	ksim_syscall(1)  -->                                    syscall_run_nr
  *
- * A process may be ended by others at any time, or get a signal. Its threads look for that where they enter the kernel and
- * where they come back from it: there they leave, so no call of a dying process returns to the program, and there its
- * handlers run. A call that a signal has interrupted is made again where Linux restarts it.
+ * A process may be ended by others at any time, or get a signal. Its threads look for that where they enter the kernel
+ * and where they come back from it: there they leave, so no call of a dying process returns to the program, and there
+ * its handlers run. A call that a signal has interrupted is made again where Linux restarts it.
  *
  * I1  no access to user memory is under way when the kernel is entered: who waits for a hazard to go would wait for
  *     ever, for the kernel may block

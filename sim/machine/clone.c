@@ -9,8 +9,8 @@
  *
  * The child's number is written to its memory by its maker, before it runs: nobody can tell.
  *
- * Locking: none of its own. Linux: clone(2), and glibc's wrapper of it. Not modelled: CLONE_SETTLS, for the thread-local
- * storage is the host thread's; see <ksim/process.h>.
+ * Locking: none of its own. Linux: clone(2), and glibc's wrapper of it. Not modelled: CLONE_SETTLS, for the
+ * thread-local storage is the host thread's; see <ksim/process.h>.
  */
 #include "machine/machine.h"
 

@@ -5,8 +5,8 @@
  *	crew_start:  a parked worker, or a new one  ->  job  ->  run  ->  done  ->  parked again
  *
  * Making and joining a host thread costs several times what a small process does in its life, so threads are kept until
- * their machine is halted: as many as have run at once. Each waits at a condition of its own, so that starting a job wakes
- * exactly one.
+ * their machine is halted: as many as have run at once. Each waits at a condition of its own, so that starting a job
+ * wakes exactly one.
  *
  * A job and its worker meet in worker->lock: the worker says "done" there, and does not touch the job afterwards, which
  * may be freed as soon as crew_wait has seen it. A worker parks itself after that, so a job that is started right after

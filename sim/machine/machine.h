@@ -140,11 +140,13 @@ struct task *acting_task(void);
 struct task *acting_task_for(const char *call);
 /**
  * Leave the dying process that this thread acts as, or the one whose thread it is no more, having exited alone: unwinds
- * to the innermost ksim_run or thread start, or, with neither, prints how the process ended and aborts. Does not return.
+ * to the innermost ksim_run or thread start, or, with neither, prints how the process ended and aborts. Does not
+ * return.
  */
 __attribute__((noreturn)) void acting_die(void);
 /**
- * The marks of the masks of this thread, if it acts as task, and what the topmost entry found when it was made; else NULL.
+ * The marks of the masks of this thread, if it acts as task, and what the topmost entry found when it was made; else
+ * NULL.
  */
 struct mask_marks *acting_marks(const struct task *task, const struct mask_mark **found);
 /** A thread begins as a task that was entered for it: with the mask of the thread that makes it. */
@@ -168,8 +170,8 @@ void signals_handle(struct task *task, const struct sigact *action, const struct
 void end_export(const struct process *process, struct ksim_end *out);
 
 /**
- * On a thread that acts as p for its life, counted as acting already: act as p, entered as task by an actor of that kind,
- * and call fn.
+ * On a thread that acts as p for its life, counted as acting already: act as p, entered as task by an actor of that
+ * kind, and call fn.
  * @return true if fn returned, false if it was unwound
  */
 bool acting_call(struct ksim_process *p, struct task *task, enum task_actor kind, int (*fn)(void *), void *arg,

@@ -2,22 +2,23 @@
 /*
  * The mask of a task, and jumps.
  *
- * A simulated task's mask is its own, not that of the host thread: the host's SIGSEGV must stay unblocked for windows to
- * work, libc keeps two signals for itself, a thread may act as several processes in turn, and whoever sends a signal must be
- * able to read the mask of another thread's task. But siglongjmp is libc's and restores a mask of the host's. So there is a
- * mark in that one, of five of its highest signals, a small number that names what the task blocked when it was set:
+ * A simulated task's mask is its own, not that of the host thread: the host's SIGSEGV must stay unblocked for windows
+ * to work, libc keeps two signals for itself, a thread may act as several processes in turn, and whoever sends a signal
+ * must be able to read the mask of another thread's task. But siglongjmp is libc's and restores a mask of the host's.
+ * So there is a mark in that one, of five of its highest signals, a small number that names what the task blocked when
+ * it was set:
  *
  *	host mask    . . . . . . | mark 0 |      task blocks {}
  *	handler of SIGUSR1:      | mark 1 |      {USR1}             mark 1 = {USR1}
  *	  siglongjmp -->         | mark 0 |      still {USR1}
  *	next look: the mark is not 1, so what it names, {}, is the mask
  *
- * sigsetjmp with a saved mask keeps the mark, and siglongjmp brings it back; longjmp changes neither, as on Linux. A mark
- * is set whenever a mask is: by a call, and around handlers. It is looked for only where the mask matters: when signals
- * wait, at a fault, before a sleep, and at calls on the mask; a thread that never set one is not looked at.
+ * sigsetjmp with a saved mask keeps the mark, and siglongjmp brings it back; longjmp changes neither, as on Linux. A
+ * mark is set whenever a mask is: by a call, and around handlers. It is looked for only where the mask matters: when
+ * signals wait, at a fault, before a sleep, and at calls on the mask; a thread that never set one is not looked at.
  *
- * On a thread that acts as several, what belongs to an entry below is not touched by the one on top: its marks are its own,
- * and when it is left the mark is put back that it found.
+ * On a thread that acts as several, what belongs to an entry below is not touched by the one on top: its marks are its
+ * own, and when it is left the mark is put back that it found.
  *
  * Of a program that has become a process as a whole, the host's mask follows the process's, but for SIGSEGV and SIGBUS:
  * signals of the host's are blocked as it says.
@@ -25,8 +26,8 @@
  * I1  marks.now is the mark in the host's mask unless somebody has jumped since
  * I2  task->blocked is what the mark names that stands there, or, for the mark that the entry found, what it blocked then
  *
- * There are 31 marks for a thread, given anew in turn: who jumps back over more than as many different masks keeps the one he
- * has.
+ * There are 31 marks for a thread, given anew in turn: who jumps back over more than as many different masks keeps the
+ * one he has.
  *
  * Locking: none; all of it is the thread's own. Linux: kernel/signal.c (sigreturn), glibc's setjmp/sigjmp.c.
  */

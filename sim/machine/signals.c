@@ -2,8 +2,9 @@
 /*
  * Handlers: what a host thread does at the signals of the task that it acts as.
  *
- * It looks where it enters the kernel and leaves it, and where it misses its TLB or faults on a window; a handler runs there,
- * as a plain call on the thread's own stack. It may return, and what was under way goes on or is begun again; or jump away.
+ * It looks where it enters the kernel and leaves it, and where it misses its TLB or faults on a window; a handler runs
+ * there, as a plain call on the thread's own stack. It may return, and what was under way goes on or is begun again; or
+ * jump away.
  *
  *	several that can be handled at once: the kernel lays their frames one on the other, so that the last one taken runs first
  *
@@ -12,8 +13,8 @@
  *	    handler of USR2
  *	  handler of USR1
  *
- * A call that was interrupted is made again, or is EINTR, as the action of the first that is taken says (SA_RESTART), and
- * made again if there was no handler.
+ * A call that was interrupted is made again, or is EINTR, as the action of the first that is taken says (SA_RESTART),
+ * and made again if there was no handler.
  *
  * Locking: none. Linux: kernel/entry/common.c, arch/x86/kernel/signal.c. Not modelled: SA_ONSTACK, which is accepted.
  */

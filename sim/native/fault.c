@@ -9,8 +9,8 @@
  *	                          in any process, so it is SIGSEGV of the process
  *	anything else             not ours: to whoever had the signal before
  *
- * The host never raises SIGBUS for a window, since all of RAM's file is there; the process gets its SIGBUS from here. The
- * handler runs in the middle of the program's own code and may call the kernel, which touches no window itself: its
+ * The host never raises SIGBUS for a window, since all of RAM's file is there; the process gets its SIGBUS from here.
+ * The handler runs in the middle of the program's own code and may call the kernel, which touches no window itself: its
  * copies go by the frames. A handler of the process is called from here as well, with every signal as the program had
  * it, and may fault in turn.
  *

@@ -7,10 +7,10 @@
  *	                   v                    |
  *	lot      | . . . . . . . 7 8 9 . . . .            |   frame n at page n, or nothing
  *
- * To bring a page of a file into a host's page table, and to take it out, costs the host some 0.4 us; to move a thousand
- * of them to other addresses costs little more than to move one. So a long run that is hidden moves to the lot, with
- * its entries, and who shows those frames next, wherever, takes them from there. Nobody accesses the lot. What is in
- * it stays true whatever becomes of the frames, for it is part of the same file at the same offset.
+ * To bring a page of a file into a host's page table, and to take it out, costs the host some 0.4 us; to move a
+ * thousand of them to other addresses costs little more than to move one. So a long run that is hidden moves to the
+ * lot, with its entries, and who shows those frames next, wherever, takes them from there. Nobody accesses the lot.
+ * What is in it stays true whatever becomes of the frames, for it is part of the same file at the same offset.
  *
  * I1  at page n of the lot is frame n, readable and writable, or nothing
  * I2  runs[] are disjoint, and what they name is at its place in the lot, whether the host has entries for it or not

@@ -44,7 +44,8 @@ bool window_find(uintptr_t at, struct window *out);
 
 /**
  * Make a user address of the acting process appear for an access.
- * @return 0; WINDOW_SHOWED if it did already, or does not though it may: the access is to be tried again; or as mm_fault,
+ * @return 0; WINDOW_SHOWED if it did already, or does not though it may: the access is to be tried again; or as
+ * mm_fault,
  *   *fault saying what the access runs into
  */
 int window_resolve(struct task *task, ksim_addr addr, enum access access, struct fault *fault);

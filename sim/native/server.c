@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who runs the kernel for a thread that has faulted: the thread itself, or, where the thread sanitizer watches, another.
+ * Who runs the kernel for a thread that has faulted: the thread itself, or, where the thread sanitizer watches,
+ * another.
  *
  * A fault finds its thread anywhere, also in the middle of the sanitizer's own code: an atomic operation that faults
- * holds a lock of the sanitizer's, and whatever of the kernel took that lock again would wait for ever. Nor may anything in
- * a signal handler allocate memory, by the sanitizer's rules. So there the handler leaves a request and waits for a thread
- * that does nothing else. The sanitizer sees neither the list nor the waiting, and cannot be told of them by a thread that
- * is in the middle of it; so it is told to ignore what the server reads and writes. Its locks it sees.
+ * holds a lock of the sanitizer's, and whatever of the kernel took that lock again would wait for ever. Nor may
+ * anything in a signal handler allocate memory, by the sanitizer's rules. So there the handler leaves a request and
+ * waits for a thread that does nothing else. The sanitizer sees neither the list nor the waiting, and cannot be told of
+ * them by a thread that is in the middle of it; so it is told to ignore what the server reads and writes. Its locks it
+ * sees.
  *
  *	thread that faults            server
  *	push request, wake   ------>  take all requests

@@ -14,9 +14,9 @@
  *	| on_fault                |       | fn                    |
  *	  free                              free
  *
- * The host sees a thread that is on its own stack, so the next signal begins at the top of the alternate one and destroys
- * what is there. Hence the copy: fn works on that, and it is put back before the handler goes on. After a jump out of fn
- * nobody needs it.
+ * The host sees a thread that is on its own stack, so the next signal begins at the top of the alternate one and
+ * destroys what is there. Hence the copy: fn works on that, and it is put back before the handler goes on. After a jump
+ * out of fn nobody needs it.
  *
  * A fault in code that was on the alternate stack by its own will is served there.
  *

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 /**
- * Of a function that runs on an alternate stack. The address sanitizer keeps variables in frames of its own, of which it
- * gives back those below the stack pointer after a jump: to it, the thread would have left all that it is in.
+ * Of a function that runs on an alternate stack. The address sanitizer keeps variables in frames of its own, of which
+ * it gives back those below the stack pointer after a jump: to it, the thread would have left all that it is in.
  */
 #define ON_ALTERNATE_STACK __attribute__((no_sanitize("address")))
 

@@ -14,9 +14,9 @@
  *
  * Every run that continues no other is one mapping of the host's, which allows 65530 for the whole program and then
  * refuses even malloc's. So windows together keep to half of them: who needs more while all windows have more than
- * that forgets first what it shows, as a full TLB would, and each window is sure of PIECES_MIN, of which one instruction
- * needs four. A window for which that cannot be promised is not made: ENOMEM to who wanted the process. Pieces are counted from
- * above, two for each change, and counted truly when that has come to much.
+ * that forgets first what it shows, as a full TLB would, and each window is sure of PIECES_MIN, of which one
+ * instruction needs four. A window for which that cannot be promised is not made: ENOMEM to who wanted the process.
+ * Pieces are counted from above, two for each change, and counted truly when that has come to much.
  *
  * A long run that is hidden is moved to a lot of the machine's, from where whoever shows its frames next takes it: see
  * lot.c.
@@ -28,7 +28,8 @@
  * I3  shown[] says what is shown, and [lo, hi) holds all of it
  *
  * Locking: the notifier lock of the mm for all that a window shows, under which page tables are walked: a node that is
- * unhooked is freed only after an invalidation, which waits for that lock. The registry has a lock of its own, below all.
+ * unhooked is freed only after an invalidation, which waits for that lock. The registry has a lock of its own, below
+ * all.
  * Linux: a TLB; for an emulator's windows, kernel/fork.c has nothing like it.
  */
 #include "native/native.h"

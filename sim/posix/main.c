@@ -7,9 +7,9 @@
  *	                                                                 '-- exit --> HOST
  *
  * Threads that libc did not make by our name, std::thread's for one, join at their first call or their first access to
- * memory of the process, and leave as they end. Death finds no ksim_run to unwind to, so it is the program's death too: by
- * the same signal, or with the same exit code. When the program exits in peace, the machine is halted and must be empty,
- * unless other threads still run, which no one could stop.
+ * memory of the process, and leave as they end. Death finds no ksim_run to unwind to, so it is the program's death too:
+ * by the same signal, or with the same exit code. When the program exits in peace, the machine is halted and must be
+ * empty, unless other threads still run, which no one could stop.
  *
  * I1  only one thread tells of the death; the others wait for it to take the program away
  *

@@ -2,10 +2,10 @@
 /*
  * pthread_create of a thread that acts as a process: the new thread is one of that process.
  *
- * The task is claimed before the thread exists, so that want of memory is pthread_create's error, and the thread counts as
- * acting from then on, so that nobody who waits for it is told of a deadlock while it is on its way. It stops acting
- * whichever way it ends: its function returns, pthread_exit, pthread_cancel, exit(2), or the end of the process, which unwinds to
- * here. It is the program's to join: halt can only wait for it to notice that its process has ended.
+ * The task is claimed before the thread exists, so that want of memory is pthread_create's error, and the thread counts
+ * as acting from then on, so that nobody who waits for it is told of a deadlock while it is on its way. It stops acting
+ * whichever way it ends: its function returns, pthread_exit, pthread_cancel, exit(2), or the end of the process, which
+ * unwinds to here. It is the program's to join: halt can only wait for it to notice that its process has ended.
  *
  * Locking: none. Linux: clone(2) with CLONE_THREAD, pthread_create(3). Not modelled: robust lists.
  */

@@ -2,17 +2,18 @@
 /*
  * What the tests of Linux's promises are written in: one source, several kernels under it.
  *
- * Built plainly (abi_linux.c) the x_ calls are libc's and the kernel is the host's: the oracle. Built with -DABI_SOFT or
- * -DABI_NATIVE (abi_ksim.c) they are ksim's, each test on a freshly booted machine, inside a process called "abi". Flags,
- * structs and errno values are the host's in all.
+ * Built plainly (abi_linux.c) the x_ calls are libc's and the kernel is the host's: the oracle. Built with -DABI_SOFT
+ * or
+ * -DABI_NATIVE (abi_ksim.c) they are ksim's, each test on a freshly booted machine, inside a process called "abi".
+ * Flags, structs and errno values are the host's in all.
  *
  * An addr_t is where a mapping lies: loads and stores go through ld8(), st8() and so on, and ubuf() makes it a buffer
  * for a call; faulted() tells it of a siginfo_t. Soft, the accesses are ksim's calls. Native, they are plain C, through
  * the pointer that the acting process has for the address: in a forked child another than in its parent.
  *
  * Other processes are functions that run in a child: they share nothing with the test but what they inherit, so they
- * speak by their exit code, by sockets and by shared mappings. Memory of the program itself is not a channel: the host's
- * child has a copy of it.
+ * speak by their exit code, by sockets and by shared mappings. Memory of the program itself is not a channel: the
+ * host's child has a copy of it.
  */
 #ifndef ABI_H
 #define ABI_H
@@ -361,8 +362,8 @@ struct child *child_start(int (*fn)(void *), void *arg);
 int child_join(struct child *child);
 
 /**
- * clone(2) with libc's wrapper and a stack of its own; tids may be NULL if the flags do not ask for them. In memory that is
- * shared, what a child changes of the program's variables is a channel, unlike in others.
+ * clone(2) with libc's wrapper and a stack of its own; tids may be NULL if the flags do not ask for them. In memory
+ * that is shared, what a child changes of the program's variables is a channel, unlike in others.
  */
 pid_t x_clone(int (*fn)(void *), int flags, void *arg, pid_t *parent_tid, pid_t *child_tid);
 /** exit(2) itself: the end of the calling thread alone. */

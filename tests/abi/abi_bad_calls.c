@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Every call that takes a descriptor, a pointer, a path or flags, handed each kind of bad one: closed, negative, huge,
- * O_PATH, O_RDONLY, O_WRONLY, a directory, a socket; NULL, low, unmapped, PROT_NONE, read-only, half-mapped, past the end
- * of a file, beyond user space; unknown bits. Each is the only thing that is wrong with the call.
+ * O_PATH, O_RDONLY, O_WRONLY, a directory, a socket; NULL, low, unmapped, PROT_NONE, read-only, half-mapped, past the
+ * end of a file, beyond user space; unknown bits. Each is the only thing that is wrong with the call.
  *
  * The calls are made by number, as the kernel gets them, so that no libc judges an argument first. What is expected was
  * measured on Linux 6.18; a call that the architecture has none of is left out there. None of them may change anything:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What mmap, munmap, mprotect, mremap and brk answer to arguments that make no sense: misaligned, zero, huge, negative,
- * overflowing, wrapping, NULL and unmapped ones, descriptors that are closed or of the wrong kind, and unknown flags; and
- * that nothing has changed then. mmap(2), mprotect(2), mremap(2); SEMANTICS.md 36-46, 74.
+ * overflowing, wrapping, NULL and unmapped ones, descriptors that are closed or of the wrong kind, and unknown flags;
+ * and that nothing has changed then. mmap(2), mprotect(2), mremap(2); SEMANTICS.md 36-46, 74.
  *
  * What must not change is a witness: three pages of different content and protection with nothing on either side.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls with two things that are wrong, or with one at the edge of what is: which of them Linux tells of, and what it has
- * done by then. One bad thing at a time: abi_bad_calls.c.
+ * Calls with two things that are wrong, or with one at the edge of what is: which of them Linux tells of, and what it
+ * has done by then. One bad thing at a time: abi_bad_calls.c.
  *
  * Made by number where libc would change an argument or has no name for the call.
  */
@@ -72,9 +72,9 @@ TEST(bad_order, negative_length_goes_before_an_earlier_buffer_beyond_all_address
 TEST(bad_order, buffer_that_is_alone_is_cut_before_its_end_is_judged)
 {
 	/* Not so of several, nor of read and write. */
-	int fd = memfd(0);
-	char bytes[16];
+	static char bytes[16]; /* 2 GiB below the end of all addresses, as a stack may not be */
 	struct iovec row = { bytes, LONG_MAX };
+	int fd = memfd(0);
 
 	SETUP(x_write(fd, "12345", 5) == 5 && x_lseek(fd, 0, SEEK_SET) == 0);
 	EXPECT_EQ(x_readv(fd, &row, 1), 5);

@@ -2,8 +2,8 @@
 /*
  * What Linux promises of the heap's end: brk(2), sbrk(3).
  *
- * Between two calls of a test nobody else may move it, so no test allocates in between. Libc's malloc does not mind pages
- * beyond what it knows of, as long as they are gone again.
+ * Between two calls of a test nobody else may move it, so no test allocates in between. Libc's malloc does not mind
+ * pages beyond what it knows of, as long as they are gone again.
  */
 #include "abi.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Linux promises of clone: what a child shares with its parent, who is told of its end, and by which signal; where its
- * number is written to. clone(2), wait(2). Threads are in abi_threads.c.
+ * What Linux promises of clone: what a child shares with its parent, who is told of its end, and by which signal; where
+ * its number is written to. clone(2), wait(2). Threads are in abi_threads.c.
  */
 #include "abi.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Errors that the manual pages name and that need a situation of their own: limits that a second call meets, sockets that
- * are full, files that were passed on.
+ * Errors that the manual pages name and that need a situation of their own: limits that a second call meets, sockets
+ * that are full, files that were passed on.
  */
 #include "abi.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Linux promises of fallocate on a memfd: SEMANTICS.md 59-64; fallocate(2). Sizes, blocks and content of each mode,
- * what mappings see of a hole, and every errno.
+ * What Linux promises of fallocate on a memfd: SEMANTICS.md 59-64; fallocate(2). Sizes, blocks and content of each
+ * mode, what mappings see of a hole, and every errno.
  */
 #include "abi.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Linux promises of the holes of a memfd: SEMANTICS.md 61-63; lseek(2), SEEK_DATA and SEEK_HOLE; fallocate(2). What is
- * a hole, what makes data of it, what counts in st_blocks.
+ * What Linux promises of the holes of a memfd: SEMANTICS.md 61-63; lseek(2), SEEK_DATA and SEEK_HOLE; fallocate(2).
+ * What is a hole, what makes data of it, what counts in st_blocks.
  */
 #include "abi.h"
 

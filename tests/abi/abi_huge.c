@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What Linux promises of memory of whatever size its pages are: in ranges that pages of 2 MiB fit, every call on a part
- * does what it does elsewhere. Whether there are such pages is nobody's business here; where the kernel uses them, these
- * are the calls that split them. SEMANTICS.md 45, 47, 53, 54, 56, 66; Documentation/admin-guide/mm/transhuge.rst.
+ * does what it does elsewhere. Whether there are such pages is nobody's business here; where the kernel uses them,
+ * these are the calls that split them. SEMANTICS.md 45, 47, 53, 54, 56, 66; Documentation/admin-guide/mm/transhuge.rst.
  */
 #include "abi.h"
 

@@ -3,8 +3,8 @@
  * What Linux promises of huge pages from the pool: MAP_HUGETLB, MFD_HUGETLB, vm.nr_hugepages. mmap(2), memfd_create(2),
  * Documentation/admin-guide/mm/hugetlbpage.rst, Documentation/mm/hugetlbfs_reserv.rst. SEMANTICS.md 4, 5, 13.
  *
- * Each test asks for a pool of its size, and is skipped where it may not, or where no memory is left in one piece. On the
- * host the pool is what it was when the test has ended.
+ * Each test asks for a pool of its size, and is skipped where it may not, or where no memory is left in one piece. On
+ * the host the pool is what it was when the test has ended.
  */
 #include "abi_proc.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Linux promises of RLIMIT_FSIZE: SEMANTICS.md 59; setrlimit(2), and EFBIG of write(2), ftruncate(2), fallocate(2),
- * copy_file_range(2); signal(7) for SIGXFSZ. Each test runs in a child, whose limit and handler end with it.
+ * What Linux promises of RLIMIT_FSIZE: SEMANTICS.md 59; setrlimit(2), and EFBIG of write(2), ftruncate(2),
+ * fallocate(2), copy_file_range(2); signal(7) for SIGXFSZ. Each test runs in a child, whose limit and handler end with
+ * it.
  */
 #include "abi.h"
 

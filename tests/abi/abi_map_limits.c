@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Linux promises of limits on memory: RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, and the number of mappings. getrlimit(2);
- * mmap(2), mprotect(2), mremap(2), brk(2) ENOMEM; mm/mmap.c (may_expand_vm).
+ * What Linux promises of limits on memory: RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, and the number of mappings.
+ * getrlimit(2); mmap(2), mprotect(2), mremap(2), brk(2) ENOMEM; mm/mmap.c (may_expand_vm).
  *
  * A limit is lowered in a child, to what it has mapped and so many pages more: how much that is, is found by asking.
  */
@@ -272,8 +272,8 @@ TEST(limits, RLIMIT_AS_holds_for_stacks)
 #define UNTIL_FULL_BYTES ((size_t)200000 * PAGE)
 
 /*
- * Pages that cannot be joined with each other, one below the other, until no more can be mapped. @return how many; a page
- * of its own, `spare` of three, is mapped before
+ * Pages that cannot be joined with each other, one below the other, until no more can be mapped. @return how many; a
+ * page of its own, `spare` of three, is mapped before
  */
 static int map_until_full(addr_t *spare)
 {

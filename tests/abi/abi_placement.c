@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where Linux puts what has no place of its own: top-down, into the highest gap that is large enough, and large memory on
- * a boundary of large pages. mmap(2); mm/mmap.c, arch_get_unmapped_area_topdown; mm/huge_memory.c. SEMANTICS.md 44.
+ * Where Linux puts what has no place of its own: top-down, into the highest gap that is large enough, and large memory
+ * on a boundary of large pages. mmap(2); mm/mmap.c, arch_get_unmapped_area_topdown; mm/huge_memory.c. SEMANTICS.md 44.
  *
  * Every test makes gaps of its own, below everything that is mapped already, since of the rest nothing is known.
  */
@@ -26,9 +26,9 @@ static addr_t placed(size_t npages, int prot)
 }
 
 /*
- * Fill every gap of at least a page that lies above what comes out: from then on, mappings go where the test wants them.
- * Instead of filling it, one large mapping is made, inside of which the test makes its gaps; gaps elsewhere that are as
- * high are smaller than any that a test asks for: so it asks for at least GRAIN pages.
+ * Fill every gap of at least a page that lies above what comes out: from then on, mappings go where the test wants
+ * them. Instead of filling it, one large mapping is made, inside of which the test makes its gaps; gaps elsewhere that
+ * are as high are smaller than any that a test asks for: so it asks for at least GRAIN pages.
  */
 enum { GRAIN = 64, ROOM = 16 * GRAIN };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Linux promises of process_vm_readv and process_vm_writev: whose memory may be reached, what is copied when only a
- * part of it can be, and what the vectors may be. process_vm_readv(2).
+ * What Linux promises of process_vm_readv and process_vm_writev: whose memory may be reached, what is copied when only
+ * a part of it can be, and what the vectors may be. process_vm_readv(2).
  *
  * A remote address is a number here, as far as the other process knows it; a child of fork has its parent's.
  */

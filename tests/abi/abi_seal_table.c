@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every way to change a file, times every seal, with and without a writable shared mapping from before: SEMANTICS.md 20,
- * 24-26, 28, 30, 32-35; memfd_create(2), F_ADD_SEALS in fcntl(2).
+ * Every way to change a file, times every seal, with and without a writable shared mapping from before: SEMANTICS.md
+ * 20, 24-26, 28, 30, 32-35; memfd_create(2), F_ADD_SEALS in fcntl(2).
  *
- * Each row is a way. Each of its columns is what comes of it on a fresh file of two pages under one seal: 0, or the errno;
- * where it fails, size, content, mode and blocks must be as before. A seal that the mapping keeps away (EBUSY) leaves
- * the file as if it were not sealed.
+ * Each row is a way. Each of its columns is what comes of it on a fresh file of two pages under one seal: 0, or the
+ * errno; where it fails, size, content, mode and blocks must be as before. A seal that the mapping keeps away (EBUSY)
+ * leaves the file as if it were not sealed.
  */
 #include "abi.h"
 

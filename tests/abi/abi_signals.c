@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Linux promises of signals that a process sends itself or gets while it waits: actions and their flags, masks, what
- * waits, what a call that was interrupted does. sigaction(2), sigprocmask(2), sigpending(2), sigsuspend(2),
+ * What Linux promises of signals that a process sends itself or gets while it waits: actions and their flags, masks,
+ * what waits, what a call that was interrupted does. sigaction(2), sigprocmask(2), sigpending(2), sigsuspend(2),
  * sigtimedwait(2), sigaltstack(2), signal(7). In children, so that nothing stays behind.
  */
 #include "abi.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What Linux promises of a memfd's status: which call stamps which time, mode and owner by fchmod and fchown, fsync;
- * SEMANTICS.md 6, 8, 35; fstat(2), inode(7), fchmod(2), fchown(2), fsync(2), and read(2), write(2), mmap(2) for the times.
+ * SEMANTICS.md 6, 8, 35; fstat(2), inode(7), fchmod(2), fchown(2), fsync(2), and read(2), write(2), mmap(2) for the
+ * times.
  */
 #include "abi.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Linux promises of rows of buffers: readv(2) with readv, writev, preadv, pwritev, preadv2, pwritev2. What is moved
- * where, the flags as tmpfs answers them, and every errno with bad rows, buffers, offsets and fds.
+ * What Linux promises of rows of buffers: readv(2) with readv, writev, preadv, pwritev, preadv2, pwritev2. What is
+ * moved where, the flags as tmpfs answers them, and every errno with bad rows, buffers, offsets and fds.
  */
 #include "abi.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Linux promises of waiting for children: status, waitid, SIGCHLD, and who is waited for. wait(2), waitid(2), wait4(2).
+ * What Linux promises of waiting for children: status, waitid, SIGCHLD, and who is waited for. wait(2), waitid(2),
+ * wait4(2).
  */
 #include "abi.h"
 

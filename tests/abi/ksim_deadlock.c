@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A test never hangs: a call that nothing can wake returns EDEADLK, where Linux would wait for ever, and the report names
- * each process, its call and what it waits for. The report goes to a callback here.
+ * A test never hangs: a call that nothing can wake returns EDEADLK, where Linux would wait for ever, and the report
+ * names each process, its call and what it waits for. The report goes to a callback here.
  */
 #include "abi.h"
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * A random story of one process's memory, told call by call: mappings of all kinds come, go, move and change in a range of
- * 48 pages, three files grow, shrink and get holes, and somebody stores, loads, forks, reads and writes in between.
+ * A random story of one process's memory, told call by call: mappings of all kinds come, go, move and change in a range
+ * of 48 pages, three files grow, shrink and get holes, and somebody stores, loads, forks, reads and writes in between.
  *
- * It is not a test of its own. tests/abi/stories has the host's kernel and ksim tell the same story, by the same seed, and
- * compares what they say: each result and errno, the size and blocks of each file after each call, now and then the
+ * It is not a test of its own. tests/abi/stories has the host's kernel and ksim tell the same story, by the same seed,
+ * and compares what they say: each result and errno, the size and blocks of each file after each call, now and then the
  * mappings as smaps has them, and in the end every byte. Addresses are told as pages of the range.
  *
  *	STORY_SEED, STORY_CALLS   which story, and how long it is
  *	STORY_OUT                 where it is written to
  *
- * Left out is what goes by the host's memory rather than by what is promised: MADV_FREE, MADV_COLD and MADV_PAGEOUT, Rss
- * and its parts, since the host maps around a page that is read.
+ * Left out is what goes by the host's memory rather than by what is promised: MADV_FREE, MADV_COLD and MADV_PAGEOUT,
+ * Rss and its parts, since the host maps around a page that is read.
  */
 #include "abi.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * without CALL,CALL,... PROGRAM [ARGUMENT...]: run a program on this kernel as if it lacked those calls: they give ENOSYS.
- * For the tests of Linux's promises, which shall skip then what they cannot ask.
+ * without CALL,CALL,... PROGRAM [ARGUMENT...]: run a program on this kernel as if it lacked those calls: they give
+ * ENOSYS. For the tests of Linux's promises, which shall skip then what they cannot ask.
  */
 #include <errno.h>
 #include <linux/audit.h>

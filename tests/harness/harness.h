@@ -12,8 +12,9 @@
  *	}
  *
  * With -DHARNESS_CRITERION, harness.c + criterion.c and -lcriterion this is a Criterion suite, each test in a process
- * of its own. Without, with harness.c + plain.c + main.c, it is a program that needs libc alone: it runs all its tests in one
- * process and prints TAP, `--list` lists them, `suite/name` (or a pattern, 'suite/' or 'wallet/empty*') runs some.
+ * of its own. Without, with harness.c + plain.c + main.c, it is a program that needs libc alone: it runs all its tests
+ * in one process and prints TAP, `--list` lists them, `suite/name` (or a pattern, 'suite/' or 'wallet/empty*') runs
+ * some.
  *
  * At the end of every test's body, in both forms, the host's open fds are compared with those at its start, and the
  * hooks that the program added are asked to compare what they watch. A test must therefore close what it opens.
@@ -42,8 +43,8 @@ struct harness_hook {
 void harness_hook_add(struct harness_hook *hook);
 
 /**
- * Asked before a failure of the test's own thread is told, errno being what the check found: true, with a reason, if what
- * is tested has nothing to do with it. The test is skipped then.
+ * Asked before a failure of the test's own thread is told, errno being what the check found: true, with a reason, if
+ * what is tested has nothing to do with it. The test is skipped then.
  */
 void harness_excuse_set(bool (*excuse)(char *reason, size_t size));
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Must fail: proves that a sweep finds the one failed allocation after which a program leaves something behind, and says
- * how to see it again. Exit status 1.
+ * Must fail: proves that a sweep finds the one failed allocation after which a program leaves something behind, and
+ * says how to see it again. Exit status 1.
  *
  * EXPECT-OUTPUT: scenario returned 1
  * EXPECT-OUTPUT: KSIM_FAIL=any:[0-9]+

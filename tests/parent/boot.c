@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The smallest user of ksim, in C; prints TAP. It owns names that ksim uses inside; a library that let them meet would abort here.
+ * The smallest user of ksim, in C; prints TAP. It owns names that ksim uses inside; a library that let them meet would
+ * abort here.
  */
 #include <ksim/ksim.h>
 

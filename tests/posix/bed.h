@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the benches here start and end with. Their sources are compiled with <ksim/posix.h>: between bed_boot and bed_halt
- * libc's names are the host's outside of a process, and ksim's inside.
+ * What the benches here start and end with. Their sources are compiled with <ksim/posix.h>: between bed_boot and
+ * bed_halt libc's names are the host's outside of a process, and ksim's inside.
  */
 #ifndef POSIX_BED_H
 #define POSIX_BED_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A program that knows nothing of ksim, and ends in one of several ways: the script `mains` runs it on the host and in a
- * process of a machine, and compares.
+ * A program that knows nothing of ksim, and ends in one of several ways: the script `mains` runs it on the host and in
+ * a process of a machine, and compares.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -2,10 +2,10 @@
 /*
  * Processes whose memory together is limited.
  *
- * What Linux promises: Documentation/admin-guide/cgroup-v2.rst, "Memory". A page is charged to the cgroup of who makes it
- * come to be and stays charged there when that process moves on; children begin in their parent's; at memory.max the OOM
- * killer ends a process of the cgroup and nobody else. What is ksim's own, as told in <ksim/process.h>: the toucher is
- * the one that dies, and calls fail with ENOMEM.
+ * What Linux promises: Documentation/admin-guide/cgroup-v2.rst, "Memory". A page is charged to the cgroup of who makes
+ * it come to be and stays charged there when that process moves on; children begin in their parent's; at memory.max the
+ * OOM killer ends a process of the cgroup and nobody else. What is ksim's own, as told in <ksim/process.h>: the toucher
+ * is the one that dies, and calls fail with ENOMEM.
  */
 #include "bed.h"
 

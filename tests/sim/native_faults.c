@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Faults of pointers into windows: what a handler is told, what it may do, what becomes of a process without one, and
- * that the machine and everybody else live on. sigaction(2), signal(7). What is no different for ksim's loads and stores
- * is in faults.c, which runs with both.
+ * that the machine and everybody else live on. sigaction(2), signal(7). What is no different for ksim's loads and
+ * stores is in faults.c, which runs with both.
  */
 #include "native.h"
 

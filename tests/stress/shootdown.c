@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * TLB hits against shootdowns, as fast as both go: one thread of a process replaces random pages of a mapping by fresh
- * ones, its siblings, or threads of another process that shares its memory, load from and store to all of them. Nearly every access is a hit, so what is tried here is the
- * moment between a hit's look at its tag and its access, and the fill that races with a clearing of its entry. With
- * native access there are no tags: what is tried is a fault of a window that races with a clearing of its entry.
+ * ones, its siblings, or threads of another process that shares its memory, load from and store to all of them. Nearly
+ * every access is a hit, so what is tried here is the moment between a hit's look at its tag and its access, and the
+ * fill that races with a clearing of its entry. With native access there are no tags: what is tried is a fault of a
+ * window that races with a clearing of its entry.
  *
  * A page's words hold 0 or the page's own mark. Freed frames are poisoned at once and handed out again next, so a
  * stale load sees poison or another page's mark, and a stale store is found in a freed frame or in another page.
  * Without the wait for hazards it fails within a second. Without the barrier on every thread it has not been seen to
  * fail on x86_64, presumably since a store buffer is drained before a frame has been taken, poisoned and handed out;
- * the barrier stands on the architecture's word, not on this test's. The second look at the entry after a fill is tested alone, in
- * tests/unit/cpu.
+ * the barrier stands on the architecture's word, not on this test's. The second look at the entry after a fill is
+ * tested alone, in tests/unit/cpu.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,9 +3,10 @@
  * fork while others write: a child's page is the parent's at one moment.
  *
  * Each writer has pages of its own and fills them, word after word from the first to the last, with the number of its
- * round; now and then it gives a page back first, so that it faults anew. So at any moment the words of a page never grow from
- * the first to the last, and differ by one at most, or are zeros behind. A child that finds otherwise has seen a store that
- * came after the moment of its copy; and one whose page changes under it shares a frame that it must not.
+ * round; now and then it gives a page back first, so that it faults anew. So at any moment the words of a page never
+ * grow from the first to the last, and differ by one at most, or are zeros behind. A child that finds otherwise has
+ * seen a store that came after the moment of its copy; and one whose page changes under it shares a frame that it must
+ * not.
  *
  * The writers are threads of two processes that share memory, and either is forked.
  */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Advice, locks and copies between processes, swept: mappings that are cut and joined, pages that are brought in and taken
- * away, holes made in a file, another process's pages faulted in.
+ * Advice, locks and copies between processes, swept: mappings that are cut and joined, pages that are brought in and
+ * taken away, holes made in a file, another process's pages faulted in.
  *
- * What Linux promises when such a call fails for want of memory: madvise(2) is EAGAIN and the mapping what it was, or, of
- * MADV_POPULATE_*, ENOMEM with a part of the pages there; mlock(2) is ENOMEM, or EAGAIN with the range locked.
+ * What Linux promises when such a call fails for want of memory: madvise(2) is EAGAIN and the mapping what it was, or,
+ * of MADV_POPULATE_*, ENOMEM with a part of the pages there; mlock(2) is ENOMEM, or EAGAIN with the range locked.
  */
 #include "held.h"
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files, swept: allocated, punched, written and read by rows of buffers, copied from one to another and to a socket, sealed.
+ * Files, swept: allocated, punched, written and read by rows of buffers, copied from one to another and to a socket,
+ * sealed.
  *
- * What Linux promises when such a call fails for want of memory: fallocate(2) has allocated nothing; a transfer may have
- * moved a part, and then says how much; the call can be made again.
+ * What Linux promises when such a call fails for want of memory: fallocate(2) has allocated nothing; a transfer may
+ * have moved a part, and then says how much; the call can be made again.
  */
 #include "sweep.h"
 

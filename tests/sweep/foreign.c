@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A memfd of somebody else's, swept: its pages are kept by the ops below, for everything else the kernel answers, which has
- * to undo what those ops have made when a later page of the same call fails.
+ * A memfd of somebody else's, swept: its pages are kept by the ops below, for everything else the kernel answers, which
+ * has to undo what those ops have made when a later page of the same call fails.
  *
  * What Linux promises: fallocate(2) and, where files are committed as a whole, ftruncate(2) that fail with ENOMEM have
  * changed nothing.

@@ -2,8 +2,8 @@
 /*
  * Huge pages by name, swept: mappings that are promised their pages, files, copies, moves, the pool itself.
  *
- * What Linux promises when such a call fails: mmap(2) is ENOMEM and nothing is promised; fallocate(2) of a file of huge pages
- * is ENOSPC; a promised page is there when it is touched.
+ * What Linux promises when such a call fails: mmap(2) is ENOMEM and nothing is promised; fallocate(2) of a file of huge
+ * pages is ENOSPC; a promised page is there when it is touched.
  */
 #include "sweep.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Resource limits, swept: calls at the limit, which fail as they would if nothing else failed, and work as soon as it is
- * raised, by the process itself or by another.
+ * Resource limits, swept: calls at the limit, which fail as they would if nothing else failed, and work as soon as it
+ * is raised, by the process itself or by another.
  *
  * What Linux promises: getrlimit(2); a limit that was met has changed nothing, or as much as the call says.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mappings, swept: shared and private, copied on write and by fork, protected, cut, split, replaced; and files that grow
- * and shrink under them.
+ * Mappings, swept: shared and private, copied on write and by fork, protected, cut, split, replaced; and files that
+ * grow and shrink under them.
  *
  * What Linux promises when such a call fails with ENOMEM: mmap(2), munmap(2) and mprotect(2) leave the mappings as they
  * were, fork(2) makes no child; pwrite(2) may have written a part and then says how much.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * mremap, brk and stacks, swept: mappings that grow, shrink, move into others and out of the middle of them, and are mapped
- * once more.
+ * mremap, brk and stacks, swept: mappings that grow, shrink, move into others and out of the middle of them, and are
+ * mapped once more.
  *
- * What Linux promises when such a call fails with ENOMEM: mremap(2) and brk(2) leave the mappings as they were, unless it
- * was for a limit.
+ * What Linux promises when such a call fails with ENOMEM: mremap(2) and brk(2) leave the mappings as they were, unless
+ * it was for a limit.
  */
 #include "held.h"
 

@@ -2,8 +2,9 @@
 /*
  * Signals, swept: queued, blocked, handled, sent to others; faults whose handlers map memory or jump away.
  *
- * What Linux promises where there is no memory to queue a signal: sigqueue(3) is EAGAIN and nothing was sent, from SIGRTMIN
- * on; kill(2) sends the signal all the same, which then does not say by whom (__send_signal_locked in kernel/signal.c).
+ * What Linux promises where there is no memory to queue a signal: sigqueue(3) is EAGAIN and nothing was sent, from
+ * SIGRTMIN on; kill(2) sends the signal all the same, which then does not say by whom (__send_signal_locked in
+ * kernel/signal.c).
  */
 #include "held.h"
 

@@ -2,9 +2,9 @@
 /*
  * Unix sockets, swept: streams, descriptors and sockets in flight, names, connecting, shutting down.
  *
- * What Linux promises when such a call fails for want of something: send(2) has queued nothing (ENOBUFS, ENOMEM) or says
- * how much; recvmsg(2) that cannot install a descriptor delivers those before it, sets MSG_CTRUNC and drops the rest, so
- * that message cannot be had again.
+ * What Linux promises when such a call fails for want of something: send(2) has queued nothing (ENOBUFS, ENOMEM) or
+ * says how much; recvmsg(2) that cannot install a descriptor delivers those before it, sets MSG_CTRUNC and drops the
+ * rest, so that message cannot be had again.
  */
 #include "sweep.h"
 

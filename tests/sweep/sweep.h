@@ -320,8 +320,8 @@ static inline void story_sweep_on(struct ksim_config config, int (*tell)(int (*a
 }
 
 /**
- * Sweep a story, which is given `act` (NULL: it needs none): on both architectures, under both policies, each kind alone
- * and all together.
+ * Sweep a story, which is given `act` (NULL: it needs none): on both architectures, under both policies, each kind
+ * alone and all together.
  */
 static inline void story_sweep(int (*tell)(int (*act)(void *)), int (*act)(void *))
 {

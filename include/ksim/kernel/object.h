@@ -23,8 +23,8 @@
  * which frame stands at which page index.
  *
  * Rules for the ops.
- *   - The calls for one object never overlap, whoever makes them; those for different objects may. An op is called with a
- *     lock held: it must not block, and must call nothing of ksim's but the functions below.
+ *   - The calls for one object never overlap, whoever makes them; those for different objects may. An op is called with
+ *     a lock held: it must not block, and must call nothing of ksim's but the functions below.
  *   - An op may be called on any host thread, with any process acting; thread-local state means nothing.
  *   - A frame belongs to whoever holds a reference. The object holds one for each frame that it keeps, from
  *     ksim_frame_alloc() until ksim_frame_put(); the kernel takes further ones for mappings and for calls under way. So
@@ -83,8 +83,8 @@ struct ksim_object_ops {
 	int (*page)(struct ksim_call *call, void *object, uint64_t index, int make, struct ksim_pfn *out);
 
 	/**
-	 * The file has been cut to this size, or given the one that it has: let every page go that begins at or beyond it.
-	 * What the last page holds beyond the end is the kernel's business. Cannot fail. Growth is told to nobody.
+	 * The file has been cut to this size, or given the one that it has: let every page go that begins at or beyond
+	 * it. What the last page holds beyond the end is the kernel's business. Cannot fail. Growth is told to nobody.
 	 * @param size  bytes
 	 */
 	void (*resize)(struct ksim_call *call, void *object, uint64_t size);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ksim_clone, ksim_process_clone, and threads that exit alone, as the program sees it. What Linux promises of them is in
- * tests/abi.
+ * ksim_clone, ksim_process_clone, and threads that exit alone, as the program sees it. What Linux promises of them is
+ * in tests/abi.
  */
 #include "bed.h"
 

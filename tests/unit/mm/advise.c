@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * madvise as mm does it: flags that cut and join VMAs, pages that go and their frames with them, guards, forks, holes in
- * files without a lock held, and each with allocations failing.
+ * madvise as mm does it: flags that cut and join VMAs, pages that go and their frames with them, guards, forks, holes
+ * in files without a lock held, and each with allocations failing.
  */
 #include "bed.h"
 #include "mm/vma.h"

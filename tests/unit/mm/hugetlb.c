@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mappings of huge pages by name, as address spaces see them: promises, copies, robbed children, and threads that want the
- * same page, or the last one.
+ * Mappings of huge pages by name, as address spaces see them: promises, copies, robbed children, and threads that want
+ * the same page, or the last one.
  */
 #include "bed.h"
 
@@ -53,7 +53,7 @@ static void with_pool(struct bed *b, void (*body)(struct bed *b, struct mm *mm, 
 	body(b, mm, object);
 	expect_sound(b, mm);
 	drop(b, mm);
-	object_put(&b->ctx, object);
+	file_drop(b, object);
 	expect_pool(b, PAGES, 0);
 	pool_resize(&b->ctx, 0);
 }

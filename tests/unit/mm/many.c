@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Very many mappings: their memory comes from slabs then, and goes back to where it is from, whatever their number is when
- * they go.
+ * Very many mappings: their memory comes from slabs then, and goes back to where it is from, whatever their number is
+ * when they go.
  */
 #include "bed.h"
 

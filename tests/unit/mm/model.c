@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Random maps, unmaps, protections, moves, stores, forks and truncations of two address spaces and two files, against a model
- * that is an array of pages. After every step each VMA lies within a row of pages that the model could see as one, and
- * the validator is content; now and then every page is loaded and stored. Which rows are one VMA is not the model's
- * business, but for shared memory, whose rows all are: private pages keep some apart.
+ * Random maps, unmaps, protections, moves, stores, forks and truncations of two address spaces and two files, against a
+ * model that is an array of pages. After every step each VMA lies within a row of pages that the model could see as
+ * one, and the validator is content; now and then every page is loaded and stored. Which rows are one VMA is not the
+ * model's business, but for shared memory, whose rows all are: private pages keep some apart.
  */
 #include "bed.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * mremap below the calls: what happens to entries, frames, nodes and counts when a mapping moves, what those hear who keep
- * translations, and what a truncation finds that comes between. What it does to pages is the model's business (model.c).
+ * mremap below the calls: what happens to entries, frames, nodes and counts when a mapping moves, what those hear who
+ * keep translations, and what a truncation finds that comes between. What it does to pages is the model's business
+ * (model.c).
  */
 #include "bed.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Holes: marks of the radix tree, what is data and what is not, punching and what mappings are told of it; and an object
- * with few ops.
+ * Holes: marks of the radix tree, what is data and what is not, punching and what mappings are told of it; and an
+ * object with few ops.
  */
 #include <errno.h>
 

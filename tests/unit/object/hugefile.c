@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files of huge pages: which pages they take from the pool, which they are promised, and what goes with a truncation or a hole.
+ * Files of huge pages: which pages they take from the pool, which they are promised, and what goes with a truncation or
+ * a hole.
  */
 #include "object/hugefile.h"
 

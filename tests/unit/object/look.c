@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages are looked up without the object's lock while others make them and take them away: whoever finds one has a frame
- * of the object with what was written to that very page, never one that has been freed, and none is lost or kept.
+ * Pages are looked up without the object's lock while others make them and take them away: whoever finds one has a
+ * frame of the object with what was written to that very page, never one that has been freed, and none is lost or kept.
  */
 #include "fixture.h"
 #include "harness.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Faults, reads and growth on threads against truncation and holes: the protocol of object.c, with a mapping whose page table
- * is an array. No access meets a freed frame, and after a shrink has returned nothing beyond the size is mapped.
+ * Faults, reads and growth on threads against truncation and holes: the protocol of object.c, with a mapping whose page
+ * table is an array. No access meets a freed frame, and after a shrink has returned nothing beyond the size is mapped.
  */
 #include "fixture.h"
 

@@ -2,8 +2,8 @@
 /*
  * Groups of accounts with a limit: what is charged, to whom, for how long, and what the limit does.
  *
- * What Linux promises: Documentation/admin-guide/cgroup-v2.rst, "Memory": memory.max is never exceeded by what this kind
- * of memory needs; what a process has allocated stays charged to the cgroup in which it did so.
+ * What Linux promises: Documentation/admin-guide/cgroup-v2.rst, "Memory": memory.max is never exceeded by what this
+ * kind of memory needs; what a process has allocated stays charged to the cgroup in which it did so.
  */
 #include "phys/group.h"
 
