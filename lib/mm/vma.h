@@ -200,7 +200,7 @@ bool mm_huge_merge(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr 
  * collapse.c: have one entry map the 2 MiB from addr on, where vma_huge_fits. Map lock exclusive.
  * 0; -EINVAL (nothing is there, or it is an object's and lies apart), -ENOMEM
  */
-int mm_collapse(struct ctx *ctx, struct vma *vma, ksim_addr addr);
+int mm_collapse(struct ctx *ctx, struct vma *vma, ksim_addr at);
 
 /* ---- huge pages from the pool: hugetlb.c ---- */
 

@@ -159,7 +159,7 @@ static int hugefile_page(struct ctx *ctx, struct object *object, uint64_t pgidx,
 static pfn_t hugefile_block(struct ctx *ctx, struct object *object, uint64_t first, bool alloc)
 {
 	struct radix *pages = &shmem_of(object)->pages;
-	pfn_t head = PFN_NONE;
+	pfn_t head;
 
 	if (alloc && make(ctx, object, first, PAGE_TOUCH) < 0)
 		return PFN_NONE;

@@ -45,13 +45,13 @@ static struct ksim_process *process_copy(struct ksim_process *parent, const char
 	if (err == 0)
 		err = process_clone(&ctx, parent->kernel, name, true, (uint32_t)(flags | SIGCHLD), &process);
 	ctx_drain(&ctx);
-	/* Nobody has entered it yet. */
-	if (err == 0 && ksim_self() == parent)
-		process->first_mask = signal_mask(acting_task());
-	if (err < 0) {
+	if (process == NULL) {
 		errno = -err;
 		return NULL;
 	}
+	/* Nobody has entered it yet. */
+	if (ksim_self() == parent)
+		process->first_mask = signal_mask(acting_task());
 	return process_handle(process);
 }
 

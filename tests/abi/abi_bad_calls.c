@@ -117,8 +117,7 @@ struct state {
 	long queued, names, links;
 	unsigned sum;
 	int lowest;
-	mode_t umask;
-	uint64_t blocked;
+	uint64_t umask, blocked; /* no gap in it: it is compared as a whole */
 	struct rlimit files;
 };
 
@@ -158,7 +157,7 @@ static void look(struct state *state)
 	state->sum += (unsigned)st.st_mode * 7 + (unsigned)st.st_nlink * 5 + st.st_uid * 3;
 	state->lowest = lowest_free_fd();
 	state->umask = x_umask(022);
-	x_umask(state->umask);
+	x_umask((mode_t)state->umask);
 	SETUP(x_sigprocmask(SIG_BLOCK, NULL, &set) == 0);
 	memcpy(&state->blocked, &set, sizeof(state->blocked));
 	SETUP(x_getrlimit(RLIMIT_NOFILE, &state->files) == 0);

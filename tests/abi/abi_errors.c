@@ -52,10 +52,10 @@ TEST(errors, sendfile_to_a_full_socket_without_waiting_fails_EAGAIN_and_moves_no
 
 	SETUP(x_socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
 	while (x_send(ends[0], bytes, sizeof(bytes), 0) > 0)
-		continue;
+		;
 	SETUP(errno == EAGAIN);
 	while (x_send(ends[0], bytes, 1, 0) > 0)
-		continue;
+		;
 	EXPECT_FAILS(x_sendfile(ends[0], fd, &offset, PAGE), EAGAIN);
 	EXPECT_EQ(offset, 100);
 	EXPECT_FAILS(x_sendfile(ends[0], fd, NULL, PAGE), EAGAIN);

@@ -488,7 +488,7 @@ static void shared_body(struct bed *b)
 {
 	struct window *w = bed_window(b->p);
 	struct ksim_process *sharer = ksim_process_clone(b->p, "sharer", CLONE_VM);
-	char *at = NULL;
+	char none = 0, *at = &none;
 
 	SETUP(sharer != NULL);
 	EXPECT(bed_window(sharer) == w);
