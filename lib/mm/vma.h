@@ -197,7 +197,7 @@ void mm_huge_cut(struct ctx *ctx, struct mm *mm, ksim_addr at);
 bool mm_huge_merge(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end);
 
 /**
- * collapse.c: have one entry map the 2 MiB from addr on, where vma_huge_fits. Map lock exclusive.
+ * collapse.c: have one entry map the 2 MiB from `at` on, where vma_huge_fits. Map lock exclusive.
  * 0; -EINVAL (nothing is there, or it is an object's and lies apart), -ENOMEM
  */
 int mm_collapse(struct ctx *ctx, struct vma *vma, ksim_addr at);
