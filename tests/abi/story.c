@@ -364,6 +364,15 @@ static char *slurp(const char *path)
 	return text;
 }
 
+/* That there may be guards in a mapping is not told by every 6.18. */
+static void forget_guards(char *flags)
+{
+	char *guards = strstr(flags, " gu ");
+
+	if (guards != NULL)
+		memmove(guards, guards + 3, strlen(guards + 3) + 1);
+}
+
 /* The mappings of the range, their own pages, and what smaps says that they are. */
 static void show_mappings(void)
 {
@@ -381,6 +390,7 @@ static void show_mappings(void)
 				fprintf(out, "\t%ld-%ld %s %llx %s\n", told_page((addr_t)start),
 				        told_page((addr_t)(end - 1)), perms, offset, name > 0 ? l + name : "");
 		} else if (within && (strncmp(l, "Anonymous:", 10) == 0 || strncmp(l, "VmFlags:", 8) == 0)) {
+			forget_guards(l);
 			fprintf(out, "\t\t%s\n", l);
 		}
 	}
