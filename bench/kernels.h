@@ -33,9 +33,9 @@ struct Host {
 	{
 		return ::fallocate(fd, 0, 0, length);
 	}
-	static addr mmap(size_t length, int prot, int flags, int fd)
+	static addr mmap(size_t length, int prot, int flags, int fd, off_t offset = 0)
 	{
-		return static_cast<char *>(::mmap(nullptr, length, prot, flags, fd, 0));
+		return static_cast<char *>(::mmap(nullptr, length, prot, flags, fd, offset));
 	}
 	static ssize_t pread(int fd, void *buf, size_t n, off_t offset)
 	{
@@ -61,6 +61,10 @@ struct Host {
 	static bool mapped(addr p)
 	{
 		return p != MAP_FAILED;
+	}
+	static int madvise(addr at, size_t length, int advice)
+	{
+		return ::madvise(at, length, advice);
 	}
 	static int munmap(addr p, size_t length)
 	{
@@ -123,9 +127,9 @@ struct Ksim {
 	{
 		return ksim_fallocate(fd, 0, 0, length);
 	}
-	static addr mmap(size_t length, int prot, int flags, int fd)
+	static addr mmap(size_t length, int prot, int flags, int fd, off_t offset = 0)
 	{
-		return ksim_mmap(0, length, prot, flags, fd, 0);
+		return ksim_mmap(0, length, prot, flags, fd, offset);
 	}
 	static ssize_t pread(int fd, void *buf, size_t n, off_t offset)
 	{
@@ -146,6 +150,10 @@ struct Ksim {
 	static bool mapped(addr p)
 	{
 		return p != KSIM_MAP_FAILED;
+	}
+	static int madvise(addr at, size_t length, int advice)
+	{
+		return ksim_madvise(at, length, advice);
 	}
 	static int munmap(addr p, size_t length)
 	{

@@ -264,59 +264,132 @@ void sparse(benchmark::State &state)
 
 /* ---- two tasks of one process ---- */
 
-constexpr size_t TASK_PAGES = 4096;
+/* For each task: 16 MiB, more than the processors' own caches hold, and what they do hold. */
+constexpr size_t TASK_PAGES_COLD = 4096;
+constexpr size_t TASK_PAGES_WARM = 64;
 
-/* A second task, which touches its own part of a mapping when it is told to. */
-template <class K> class Partner
+/* What one task touches and forgets again: memory of the process's, or a part of a file that is there. */
+template <class K> class Part
+{
+	size_t pages_;
+	typename K::addr at_;
+
+      public:
+	Part(size_t pages, int fd, off_t offset)
+	    : pages_(pages), at_(fd < 0 ? map_private<K>(pages)
+	                                : K::mmap(pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset))
+	{
+		MUST(K::mapped(at_));
+	}
+	void touch() const
+	{
+		touch_pages<K>(at_, pages_, 1);
+	}
+	void forget() const
+	{
+		MUST(K::madvise(at_, pages_ * PAGE, MADV_DONTNEED) == 0);
+	}
+};
+
+/* The same of plain memory of the host's, of which each page is set to zeros: what the processors can do at best. */
+class Zeros
+{
+	size_t pages_;
+	char *at_;
+
+      public:
+	explicit Zeros(size_t pages) : pages_(pages), at_(map_private<Host>(pages))
+	{
+	}
+	void touch() const
+	{
+		for (size_t i = 0; i < pages_; i++)
+			memset(at_ + i * PAGE, 0, PAGE);
+	}
+	void forget() const
+	{
+	}
+};
+
+/* A second task, which takes each step when it is told to. */
+template <class K, class Part> class Partner
 {
       public:
-	explicit Partner(struct ksim_process *p) : thread_([this, p] { work(p); })
+	Partner(struct ksim_process *p, Part part) : part_(part), thread_([this, p] { work(p); })
 	{
-		while (done_ == 0)
-			sched_yield();
+		finish();
 	}
 	~Partner()
 	{
 		stop_ = true;
-		round_++;
+		begin();
 		thread_.join();
 	}
-	void begin(typename K::addr at)
+	void begin()
 	{
-		at_ = at;
-		round_++;
+		begun_++;
 	}
 	void finish() const
 	{
-		while (done_ <= round_)
+		while (done_ != begun_ + 1)
 			;
 	}
 	Partner(const Partner &) = delete;
 	Partner &operator=(const Partner &) = delete;
 
       private:
+	void await(uint64_t step)
+	{
+		done_ = step;
+		while (begun_ < step)
+			;
+	}
 	void work(struct ksim_process *p)
 	{
 		As<K> as(p);
 
-		for (uint64_t seen = 0;; seen++) {
-			done_ = seen + 1;
-			while (round_ == seen)
-				;
+		for (uint64_t step = 1;; step += 2) {
+			await(step);
 			if (stop_)
 				return;
-			touch_pages<K>(at_, TASK_PAGES, 1);
+			part_.touch();
+			await(step + 1);
+			part_.forget();
 		}
 	}
-	typename K::addr at_ = {};
-	std::atomic<uint64_t> round_ = 0; /* rounds begun */
-	std::atomic<uint64_t> done_ = 0;  /* one more than rounds done */
+	Part part_;
+	std::atomic<uint64_t> begun_ = 0; /* steps begun */
+	std::atomic<uint64_t> done_ = 0;  /* one more than steps done */
 	std::atomic<bool> stop_ = false;
 	std::thread thread_;
 };
 
-/* How many pages a second one task touches, or two do, each its own half of a mapping. */
-template <class K> void task_faults(benchmark::State &state, int tasks, bool shared)
+/* How many pages a second one task touches, or two do, each a part of its own. */
+template <class K, class Part>
+void take_steps(benchmark::State &state, struct ksim_process *p, const Part &own, const Part *others, size_t pages)
+{
+	std::unique_ptr<Partner<K, Part>> partner;
+	/* Both take a step; how long it took until both had. */
+	auto both = [&](auto step) {
+		double started = wall_seconds();
+		if (partner != nullptr)
+			partner->begin();
+		step();
+		if (partner != nullptr)
+			partner->finish();
+		return wall_seconds() - started;
+	};
+
+	if (others != nullptr)
+		partner = std::make_unique<Partner<K, Part>>(p, *others);
+	for (auto _ : state) {
+		state.SetIterationTime(both([&] { own.touch(); }));
+		both([&] { own.forget(); });
+	}
+	per_item(state, static_cast<int64_t>(others != nullptr ? 2 * pages : pages));
+}
+
+template <class K> void task_faults(benchmark::State &state, int tasks, bool shared, size_t pages)
 {
 	struct ksim_config config = {};
 	config.ram_bytes = UINT64_C(256) << 20;
@@ -324,34 +397,24 @@ template <class K> void task_faults(benchmark::State &state, int tasks, bool sha
 	struct ksim_machine *m = boot(config);
 	struct ksim_process *p = ksim_process_create(m, "tasks");
 	MUST(p != nullptr);
-	constexpr size_t BYTES = 2 * TASK_PAGES * PAGE;
-	touch_all(p, 5 * TASK_PAGES);
+	touch_all(p, 5 * pages);
 	{
 		As<K> as(p);
-		int fd = shared ? present_file<K>(2 * TASK_PAGES) : -1;
-		std::unique_ptr<Partner<K>> partner;
+		int fd = shared ? present_file<K>(2 * pages) : -1;
+		Part<K> own(pages, fd, 0), others(pages, fd, static_cast<off_t>(pages * PAGE));
 
-		if (tasks == 2)
-			partner = std::make_unique<Partner<K>>(p);
-		for (auto _ : state) {
-			typename K::addr at = shared ? K::mmap(BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd)
-			                             : map_private<K>(2 * TASK_PAGES);
-			MUST(K::mapped(at));
-			double started = wall_seconds();
-			if (partner != nullptr)
-				partner->begin(at + TASK_PAGES * PAGE);
-			touch_pages<K>(at, TASK_PAGES, 1);
-			if (partner != nullptr)
-				partner->finish();
-			state.SetIterationTime(wall_seconds() - started);
-			MUST(K::munmap(at, BYTES) == 0);
-		}
-		per_item(state, static_cast<int64_t>(TASK_PAGES) * tasks);
-		partner.reset();
+		take_steps<K>(state, p, own, tasks == 2 ? &others : nullptr, pages);
 		if (fd >= 0)
 			K::close(fd);
 	}
 	MUST(ksim_halt(m) == 0);
+}
+
+void task_zeros(benchmark::State &state, int tasks, size_t pages)
+{
+	Zeros own(pages), others(pages);
+
+	take_steps<Host>(state, nullptr, own, tasks == 2 ? &others : nullptr, pages);
 }
 
 /* ---- that both do the same ---- */
@@ -403,20 +466,30 @@ void bench::declare()
 	ADD_TIMED("touch_memfd/cold", touch_memfd, cold_pages());
 	add_crowds();
 	add("sparse_touch/ksim", sparse)->UseManualTime();
-	for (int tasks : { 1, 2 }) {
-		std::string n = std::to_string(tasks);
+	const struct {
+		const char *name;
+		bool shared;
+		size_t pages;
+	} kinds[] = { { "warm", false, TASK_PAGES_WARM },
+		      { "cold", false, TASK_PAGES_COLD },
+		      { "memfd", true, TASK_PAGES_COLD } };
+	for (int tasks : { 1, 2 })
+		for (const auto &kind : kinds) {
+			const bool shared = kind.shared;
+			const size_t pages = kind.pages;
+			auto named = [&](const char *kernel) {
+				return std::string("tasks_") + kind.name + "/" + kernel + "/" + std::to_string(tasks);
+			};
 
-		add(("tasks_private/host/" + n).c_str(), [tasks](benchmark::State &s) {
-			task_faults<Host>(s, tasks, false);
-		})->UseManualTime();
-		add(("tasks_private/ksim/" + n).c_str(), [tasks](benchmark::State &s) {
-			task_faults<Ksim>(s, tasks, false);
-		})->UseManualTime();
-		add(("tasks_memfd/host/" + n).c_str(), [tasks](benchmark::State &s) {
-			task_faults<Host>(s, tasks, true);
-		})->UseManualTime();
-		add(("tasks_memfd/ksim/" + n).c_str(), [tasks](benchmark::State &s) {
-			task_faults<Ksim>(s, tasks, true);
-		})->UseManualTime();
-	}
+			add(named("host").c_str(), [=](benchmark::State &s) {
+				task_faults<Host>(s, tasks, shared, pages);
+			})->UseManualTime();
+			add(named("ksim").c_str(), [=](benchmark::State &s) {
+				task_faults<Ksim>(s, tasks, shared, pages);
+			})->UseManualTime();
+			if (!shared)
+				add(named("zeros").c_str(), [=](benchmark::State &s) {
+					task_zeros(s, tasks, pages);
+				})->UseManualTime();
+		}
 }

@@ -60,17 +60,35 @@ void owner_fini(struct owners *owners, struct owner *owner, struct owner *heir)
 {
 	pthread_mutex_lock(&owners->lock);
 	for (int kind = 0; kind < CENSUS_KIND_COUNT; kind++) {
-		long n = __atomic_exchange_n(&owner->count[kind], 0, __ATOMIC_RELAXED);
+		long n = owner_count_off(owner, (enum census_kind)kind);
 
 		if (n == 0)
 			continue;
 		KSIM_ASSERT(NULL, heir != NULL, "an account without heir is closed empty", "%s (%u) has %ld of kind %s",
 		            owner->name, owner->id, n, kind_names[kind]);
-		census_add(heir, kind, n);
+		census_add(heir, (enum census_kind)kind, n);
 	}
 	LIST_REMOVE(owner, link);
 	LIST_REMOVE(owner, hash);
 	pthread_mutex_unlock(&owners->lock);
+}
+
+long owner_count(const struct owner *owner, enum census_kind kind)
+{
+	long n = __atomic_load_n(&owner->count[kind], __ATOMIC_RELAXED);
+
+	for (unsigned i = 0; kind < CENSUS_LANED && i < CENSUS_LANES; i++)
+		n += __atomic_load_n(&owner->lanes[i].count[kind], __ATOMIC_RELAXED);
+	return n;
+}
+
+long owner_count_off(struct owner *owner, enum census_kind kind)
+{
+	long n = __atomic_exchange_n(&owner->count[kind], 0, __ATOMIC_RELAXED);
+
+	for (unsigned i = 0; kind < CENSUS_LANED && i < CENSUS_LANES; i++)
+		n += __atomic_exchange_n(&owner->lanes[i].count[kind], 0, __ATOMIC_RELAXED);
+	return n;
 }
 
 long owners_total(struct owners *owners, enum census_kind kind)
@@ -80,7 +98,7 @@ long owners_total(struct owners *owners, enum census_kind kind)
 
 	pthread_mutex_lock(&owners->lock);
 	LIST_FOREACH(owner, &owners->list, link)
-		total += __atomic_load_n(&owner->count[kind], __ATOMIC_RELAXED);
+		total += owner_count(owner, kind);
 	pthread_mutex_unlock(&owners->lock);
 	return total;
 }

@@ -15,15 +15,19 @@
  *   entry forbids a write, private .... reuse the frame if it is the mapping's alone, else copy
  *
  * Everything is decided on a snapshot of the entry without the leaf lock; frames are allocated and filled
- * meanwhile; under the lock the snapshot is compared, and any change starts the fault again.
+ * meanwhile; under the lock the snapshot is compared, and any change starts the fault again. First touches of private
+ * anonymous memory, which depend on nothing but the entry, do without the lock: two tasks that fill pages of one leaf
+ * would hand it to and fro.
  *
  * I1  under the leaf lock, before an entry is set from an object, the object's sequence is what it was before
  *     its size was read: so no page that a truncation removed is mapped after that truncation has zapped
  * I2  a private frame is reused in place only if its one reference is this entry's, seen under the leaf lock under
  *     which the entry is changed
- * I3  a copied page is replaced by clear, invalidate, set, all under the leaf lock: no task of the process
+ * I3  a copied page is replaced by PTE_BUSY, invalidate, set, all under the leaf lock: no task of the process
  *     still reads the old frame when another writes the new one; who is told of the copy instead (notifier.h) exchanges
  *     the one for the other at a stroke, before anybody can write the new one
+ * I4  an entry of anonymous memory that is PTE_NONE may be set at any time while the map lock is held shared; so it is
+ *     PTE_NONE only where nothing is mapped, never for a moment between two pages
  *
  * Locking: map shared; the object's locks inside object_page only; then the leaf lock.
  * Linux: mm/memory.c (handle_mm_fault). Pages of 2 MiB: huge.c, hugetlb.c. Not modelled: NUMA, fault-around.
@@ -95,7 +99,24 @@ static bool owns_frame(const struct attempt *a)
 	return frame_of(phys, pfn)->use == FRAME_ANON && frame_refs(phys, pfn) == 1;
 }
 
-/* Set the empty entry to a frame, taking over the caller's reference. */
+/* Set the empty entry of private anonymous memory to a frame, taking over the caller's reference; see I4. */
+static int install_anon(struct ctx *ctx, struct attempt *a, pfn_t pfn, bool own_page)
+{
+	const struct pgtable *pt = &a->mm->pt;
+	uint32_t *mappers = &frame_of(pt->phys, pfn)->mappers;
+
+	if (own_page)
+		__atomic_store_n(mappers, 1, __ATOMIC_RELAXED); /* nobody else has seen the frame */
+	else
+		__atomic_fetch_add(mappers, 1, __ATOMIC_RELAXED);
+	if (pte_compare_exchange(a->slot.entry, PTE_NONE, pte_make(pt->format, pfn, vma_pte_flags(a->vma, own_page))))
+		return 0;
+	__atomic_fetch_sub(mappers, 1, __ATOMIC_RELAXED);
+	frame_put(ctx, pfn);
+	return RETRY;
+}
+
+/* Set the empty entry to a page of the object's or a copy of one, taking over the caller's reference. */
 static int install(struct ctx *ctx, struct attempt *a, pfn_t pfn, bool own_page)
 {
 	struct pgtable *pt = &a->mm->pt;
@@ -125,7 +146,7 @@ static int replace(struct ctx *ctx, struct attempt *a, pfn_t fresh)
 		frame_put(ctx, fresh);
 		return RETRY;
 	}
-	pte_exchange(a->slot.entry, PTE_NONE);
+	pte_exchange(a->slot.entry, PTE_BUSY);
 	mm_invalidate_for_copy(ctx, a->mm, addr, addr + PAGE_BYTES);
 	if (old.n != ctx->env->zero_pfn)
 		frame_copy(pt->phys, fresh, old);
@@ -168,7 +189,7 @@ static int fault_anon(struct ctx *ctx, struct attempt *a, enum access access)
 	if (access != ACCESS_WRITE) {
 		a->kind = EVENT_FAULT_ZERO;
 		frame_get(a->mm->pt.phys, pfn);
-		return install(ctx, a, pfn, false);
+		return install_anon(ctx, a, pfn, false);
 	}
 	a->kind = EVENT_FAULT_ANON;
 	a->wanted = "a private page";
@@ -176,7 +197,7 @@ static int fault_anon(struct ctx *ctx, struct attempt *a, enum access access)
 	if (frame_alloc(ctx, FRAME_ANON, FRAME_ZERO, &pfn) < 0)
 		return -ENOMEM;
 	a->pfn = pfn;
-	return install(ctx, a, pfn, true);
+	return install_anon(ctx, a, pfn, true);
 }
 
 static int fault_object(struct ctx *ctx, struct attempt *a, enum access access)
@@ -247,6 +268,14 @@ static int fault_huge(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum a
 	return err;
 }
 
+/* Until who replaces the page is done. */
+static int await(struct ctx *ctx, struct attempt *a)
+{
+	pt_lock(ctx, &a->slot);
+	pt_unlock(ctx, &a->slot);
+	return RETRY;
+}
+
 /* One attempt with the map held shared. */
 static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum access access, struct fault *fault)
 {
@@ -275,6 +304,8 @@ static int fault_once(struct ctx *ctx, struct attempt *a, ksim_addr addr, enum a
 	if (pt_ensure(ctx, &a->mm->pt, addr, &a->slot) < 0)
 		return -ENOMEM;
 	a->was = pte_read(a->slot.entry);
+	if (unlikely(pte_is_busy(a->was)))
+		return await(ctx, a);
 	if (!pte_present(a->was))
 		return a->vma->object != NULL ? fault_object(ctx, a, access) : fault_anon(ctx, a, access);
 	if (pte_flags(a->mm->pt.format, a->was) & need) {

@@ -3,7 +3,7 @@
  * Page-table entries as the simulated architecture encodes them.
  *
  * Common to both and relied on everywhere: bit 0 = present, bits 12 to 47 = frame number, an absent entry is
- * 0, or a guard in a leaf; a table is 512 entries of 8 bytes, four levels of 9 bits over 12. So a walk needs no
+ * 0, or a guard in a leaf, or, for a moment, busy; a table is 512 entries of 8 bytes, four levels of 9 bits over 12. So a walk needs no
  * architecture but for one bit at the second level, which tells a huge entry, of 2 MiB, from a table; making an entry
  * and reading its permissions does.
  */
@@ -18,6 +18,7 @@ typedef struct {
 
 #define PTE_NONE     ((pte_t){ 0 })
 #define PTE_GUARD    ((pte_t){ 2 }) /* absent, and nothing may come there */
+#define PTE_BUSY     ((pte_t){ 4 }) /* absent while who holds the leaf lock replaces it */
 #define PTE_PRESENT  UINT64_C(1)
 #define PTE_PFN_MASK UINT64_C(0x0000fffffffff000)
 
@@ -63,6 +64,11 @@ static inline bool pte_present(pte_t pte)
 static inline bool pte_is_guard(pte_t pte)
 {
 	return pte.bits == PTE_GUARD.bits;
+}
+
+static inline bool pte_is_busy(pte_t pte)
+{
+	return pte.bits == PTE_BUSY.bits;
 }
 
 static inline pfn_t pte_pfn(pte_t pte)

@@ -7,7 +7,7 @@
 
 #include "phys/phys.h"
 
-#define FRAME_CACHE_SLOTS 64
+#define FRAME_CACHE_SLOTS 256
 
 /* Embedded in a task; all zero is an empty one that has not joined. t of the thread that acts as the task */
 struct frame_cache {

@@ -29,11 +29,11 @@
 #include "phys/poison.h"
 #include "phys/pool.h"
 
-static void charge(struct owner *owner, enum frame_use use, long n)
+static void charge(struct ctx *ctx, enum frame_use use, long n)
 {
-	census_add(owner, CENSUS_FRAME, n);
+	census_add_laned(ctx, ctx->owner, CENSUS_FRAME, n);
 	if (use == FRAME_TABLE)
-		census_add(owner, CENSUS_TABLE, n);
+		census_add_laned(ctx, ctx->owner, CENSUS_TABLE, n);
 }
 
 static void uncharge(struct ctx *ctx, uint32_t id, enum frame_use use, long n)
@@ -41,7 +41,7 @@ static void uncharge(struct ctx *ctx, uint32_t id, enum frame_use use, long n)
 	struct env *env = ctx->env;
 
 	if (likely(id == ctx->owner->id)) {
-		charge(ctx->owner, use, -n);
+		charge(ctx, use, -n);
 		return;
 	}
 	census_add_to(&env->owners, id, &env->self, CENSUS_FRAME, -n);
@@ -101,7 +101,7 @@ int frame_alloc(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t *out)
 		}
 	}
 	group_mark(phys, group, out->n, 1);
-	charge(ctx->owner, use, 1);
+	charge(ctx, use, 1);
 	poison_lift(ctx, phys, *out, flags);
 	return 0;
 }
@@ -126,7 +126,7 @@ int frame_alloc_block(struct ctx *ctx, enum frame_use use, unsigned order, unsig
 		return -ENOMEM;
 	}
 	group_mark(phys, group, pfn, n);
-	charge(ctx->owner, use, (long)n);
+	charge(ctx, use, (long)n);
 	for (uint64_t i = 0; i < n && !(flags & FRAME_AS_IT_IS); i++)
 		poison_lift(ctx, phys, (pfn_t){ pfn + i }, flags);
 	first->n = pfn;
@@ -163,7 +163,7 @@ int frame_alloc_many(struct ctx *ctx, enum frame_use use, unsigned flags, pfn_t 
 			out[done++].n = pfn++;
 	}
 	mutex_unlock(ctx, &phys->lock);
-	charge(ctx->owner, use, (long)n);
+	charge(ctx, use, (long)n);
 	for (size_t i = 0; i < n; i++)
 		poison_lift(ctx, phys, out[i], flags);
 	return 0;
@@ -184,7 +184,7 @@ static void rest(struct ctx *ctx, struct phys *phys, pfn_t pfn, uint32_t n)
 	struct env *env = ctx->env;
 	struct block *block = &phys->blocks[pfn.n >> HUGE_ORDER];
 
-	charge(&env->self, FRAME_POOL, n);
+	census_add(&env->self, CENSUS_FRAME, n);
 	for (struct frame *frame = frame_of(phys, pfn), *end = frame + n; frame < end; frame++) {
 		frame->refs = 1;
 		__atomic_store_n(&frame->owner, env->self.id, __ATOMIC_RELAXED);

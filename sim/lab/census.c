@@ -48,7 +48,7 @@ void ksim_census(const struct ksim_machine *m, const struct ksim_process *owner,
 		long *count = (void *)((char *)out + kinds[kind].member);
 
 		if (owner != NULL)
-			*count = __atomic_load_n(&owner->kernel->owner.count[kind], __ATOMIC_RELAXED);
+			*count = owner_count(&owner->kernel->owner, (enum census_kind)kind);
 		else
 			*count = owners_total(&lab_env(m)->owners, (enum census_kind)kind);
 	}
@@ -96,7 +96,7 @@ int ksim_dump_census(const struct ksim_machine *m, const struct ksim_process *ow
 
 static long settle_kind(struct env *env, struct owner *owner, enum census_kind kind)
 {
-	long n = __atomic_exchange_n(&owner->count[kind], 0, __ATOMIC_RELAXED);
+	long n = owner_count_off(owner, (enum census_kind)kind);
 
 	if (n == 0)
 		return 0;

@@ -226,7 +226,7 @@ TEST(origin, heir_takes_over_what_is_left)
 	owner_init(&bed.env.owners, &owner, 5, "client");
 	census_add(&owner, CENSUS_FRAME, 3);
 	owner_fini(&bed.env.owners, &owner, &bed.env.self);
-	EXPECT_EQ(bed.env.self.count[CENSUS_FRAME], 3);
+	EXPECT_EQ(owner_count(&bed.env.self, CENSUS_FRAME), 3);
 	EXPECT_EQ(owners_total(&bed.env.owners, CENSUS_FRAME), 3);
 	census_add(&bed.env.self, CENSUS_FRAME, -3);
 	bed_close(&bed);

@@ -197,11 +197,11 @@ static void account_body(struct bed *b)
 	child = forked(b, parent);
 	EXPECT_EQ(b->other.count[CENSUS_MM], 1);
 	EXPECT_EQ(b->other.count[CENSUS_VMA], 1);
-	EXPECT_EQ(b->other.count[CENSUS_FRAME], b->other.count[CENSUS_TABLE]);
+	EXPECT_EQ(owner_count(&b->other, CENSUS_FRAME), owner_count(&b->other, CENSUS_TABLE));
 	EXPECT_EQ(st8(b, child, BASE, 1), 0);
-	EXPECT_EQ(b->other.count[CENSUS_FRAME], b->other.count[CENSUS_TABLE] + 1);
+	EXPECT_EQ(owner_count(&b->other, CENSUS_FRAME), owner_count(&b->other, CENSUS_TABLE) + 1);
 	drop(b, child);
-	EXPECT_EQ(b->other.count[CENSUS_FRAME], 0);
+	EXPECT_EQ(owner_count(&b->other, CENSUS_FRAME), 0);
 	b->ctx.owner = &b->process;
 	drop(b, parent);
 }

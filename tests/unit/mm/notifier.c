@@ -46,7 +46,7 @@ static void record(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr sta
 		.pfn = pte_pfn(pte),
 		.refs = r->frame.n != 0 ? frame_refs(r->b->env.phys, r->frame) : 0,
 		.hooked = r->mm->pt.nodes,
-		.allocated = r->b->process.count[CENSUS_TABLE],
+		.allocated = owner_count(&r->b->process, CENSUS_TABLE),
 	};
 }
 

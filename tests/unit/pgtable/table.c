@@ -19,7 +19,7 @@ TEST(pgtable, empty_table_has_its_root_and_no_entry)
 	for (size_t f = 0; f < NFORMATS; f++) {
 		pt_bed_open(&b, pt_formats[f], MIB);
 		EXPECT_EQ(b.pt.nodes, 1);
-		EXPECT_EQ(b.bed.alice.count[CENSUS_TABLE], 1);
+		EXPECT_EQ(owner_count(&b.bed.alice, CENSUS_TABLE), 1);
 		EXPECT_EQ(pt_walk(&b.pt, 0x1000).bits, 0);
 		EXPECT(!pt_find(&b.pt, 0x1000, &slot));
 		EXPECT(!pt_find(&b.pt, PT_SPAN - PAGE_BYTES, &slot));
@@ -45,7 +45,7 @@ TEST(pgtable, ensure_makes_the_nodes_on_the_way_once)
 		EXPECT_EQ(b.pt.nodes, 4);
 		REQUIRE_EQ(pt_ensure(&b.bed.ctx, &b.pt, 0x400000, &two), 0);
 		EXPECT_EQ(b.pt.nodes, 5);
-		EXPECT_EQ(b.bed.alice.count[CENSUS_TABLE], 5);
+		EXPECT_EQ(owner_count(&b.bed.alice, CENSUS_TABLE), 5);
 		pt_bed_close(&b);
 	}
 }
@@ -219,11 +219,11 @@ TEST(pgtable, walk_from_inside_an_unhooked_node_finds_absent_entries)
 		chain = pt_detach(&b.bed.ctx, &b.pt, LEVEL2, LEVEL2 + PAGE_BYTES, 0, PT_SPAN);
 		EXPECT(chain.n != 0);
 		EXPECT_EQ(b.pt.nodes, 1);
-		EXPECT_EQ(b.bed.alice.count[CENSUS_TABLE], 4);
+		EXPECT_EQ(owner_count(&b.bed.alice, CENSUS_TABLE), 4);
 		EXPECT_EQ(pte_read(slot.entry).bits, 0);
 		EXPECT_EQ(pt_walk(&before, LEVEL2).bits, 0);
 		pt_free_detached(&b.bed.ctx, &b.pt, chain);
-		EXPECT_EQ(b.bed.alice.count[CENSUS_TABLE], 1);
+		EXPECT_EQ(owner_count(&b.bed.alice, CENSUS_TABLE), 1);
 		EXPECT_EQ(pt_detach(&b.bed.ctx, &b.pt, 0, PT_SPAN, 0, PT_SPAN).n, 0);
 		pt_free_detached(&b.bed.ctx, &b.pt, PFN_NONE);
 		pt_bed_close(&b);

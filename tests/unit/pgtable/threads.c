@@ -70,7 +70,7 @@ TEST(pgtable, threads_that_make_the_same_nodes_agree)
 			EXPECT_EQ(r[i].err, 0);
 		}
 		pthread_barrier_destroy(&start);
-		EXPECT_EQ(b.bed.bob.count[CENSUS_TABLE], 0);
+		EXPECT_EQ(owner_count(&b.bed.bob, CENSUS_TABLE), 0);
 		pt_bed_close(&b);
 	}
 }

@@ -119,7 +119,7 @@ TEST(phys, block_of_each_order_is_aligned_and_has_a_reference_on_each_frame)
 		}
 		bed_check(&bed);
 	}
-	EXPECT_EQ(bed.alice.count[CENSUS_FRAME], (1 << FRAME_ORDERS) - 1);
+	EXPECT_EQ(owner_count(&bed.alice, CENSUS_FRAME), (1 << FRAME_ORDERS) - 1);
 	for (unsigned order = 0; order < FRAME_ORDERS; order++)
 		put_block(&bed, first[order], order);
 	bed_close(&bed);

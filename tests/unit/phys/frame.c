@@ -67,16 +67,16 @@ TEST(frame, comes_off_the_account_that_paid_whoever_frees_it)
 	REQUIRE_EQ(frame_alloc(&bed.ctx, FRAME_ANON, 0, &anon), 0);
 	REQUIRE_EQ(frame_alloc(&bed.ctx, FRAME_TABLE, FRAME_ZERO, &table), 0);
 	REQUIRE_EQ(frame_alloc(&bed.other, FRAME_FILE, 0, &own), 0);
-	EXPECT_EQ(bed.alice.count[CENSUS_FRAME], 2);
-	EXPECT_EQ(bed.alice.count[CENSUS_TABLE], 1);
-	EXPECT_EQ(bed.bob.count[CENSUS_FRAME], 1);
+	EXPECT_EQ(owner_count(&bed.alice, CENSUS_FRAME), 2);
+	EXPECT_EQ(owner_count(&bed.alice, CENSUS_TABLE), 1);
+	EXPECT_EQ(owner_count(&bed.bob, CENSUS_FRAME), 1);
 	frame_put(&bed.other, anon);
 	frame_put(&bed.other, table);
-	EXPECT_EQ(bed.alice.count[CENSUS_FRAME], 0);
-	EXPECT_EQ(bed.alice.count[CENSUS_TABLE], 0);
-	EXPECT_EQ(bed.bob.count[CENSUS_FRAME], 1);
+	EXPECT_EQ(owner_count(&bed.alice, CENSUS_FRAME), 0);
+	EXPECT_EQ(owner_count(&bed.alice, CENSUS_TABLE), 0);
+	EXPECT_EQ(owner_count(&bed.bob, CENSUS_FRAME), 1);
 	frame_put(&bed.ctx, own);
-	EXPECT_EQ(bed.bob.count[CENSUS_FRAME], 0);
+	EXPECT_EQ(owner_count(&bed.bob, CENSUS_FRAME), 0);
 	bed_close(&bed);
 }
 
@@ -88,10 +88,10 @@ TEST(frame, of_an_ended_account_comes_off_its_heir)
 	bed_open(&bed, MIB, true);
 	REQUIRE_EQ(frame_alloc(&bed.ctx, FRAME_FILE, 0, &pfn), 0);
 	owner_fini(&bed.env.owners, &bed.alice, &bed.env.self);
-	EXPECT_EQ(bed.env.self.count[CENSUS_FRAME], 1);
+	EXPECT_EQ(owner_count(&bed.env.self, CENSUS_FRAME), 1);
 	frame_put(&bed.other, pfn);
-	EXPECT_EQ(bed.env.self.count[CENSUS_FRAME], 0);
-	EXPECT_EQ(bed.bob.count[CENSUS_FRAME], 0);
+	EXPECT_EQ(owner_count(&bed.env.self, CENSUS_FRAME), 0);
+	EXPECT_EQ(owner_count(&bed.bob, CENSUS_FRAME), 0);
 	owner_init(&bed.env.owners, &bed.alice, 3, "alice again");
 	bed_close(&bed);
 }
@@ -107,7 +107,7 @@ TEST(frame, each_failure_on_purpose_is_ENOMEM_and_takes_nothing)
 		EXPECT_EQ(frame_alloc_many(&bed.ctx, FRAME_ANON, FRAME_ZERO, pfn, 8), -ENOMEM);
 		EXPECT_EQ(bed.asked, n + 1);
 		EXPECT_EQ(phys_free_frames(&bed.ctx), phys_total_frames(bed.phys));
-		EXPECT_EQ(bed.alice.count[CENSUS_FRAME], 0);
+		EXPECT_EQ(owner_count(&bed.alice, CENSUS_FRAME), 0);
 	}
 	bed_fail_after(&bed, 0);
 	EXPECT_EQ(frame_alloc(&bed.ctx, FRAME_ANON, 0, pfn), -ENOMEM);

@@ -42,7 +42,7 @@ static pfn_t take(struct bed *bed, bool promised)
 
 static long frames_of(const struct owner *owner)
 {
-	return owner->count[CENSUS_FRAME];
+	return owner_count(owner, CENSUS_FRAME);
 }
 
 TEST(pool, has_the_pages_that_it_was_told_to_have_on_the_machines_account)
