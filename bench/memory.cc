@@ -107,16 +107,16 @@ template <class K> void touch_memfd(benchmark::State &state, size_t pages)
 
 /* ---- reading ---- */
 
-template <class K> void pread_page(benchmark::State &state)
+/* Pages in turn: as many as the processor's first cache holds, or the second. */
+template <class K> void pread_page(benchmark::State &state, size_t pages)
 {
 	As<K> as(ordinary);
-	constexpr size_t PAGES = 64;
-	int fd = present_file<K>(PAGES);
+	int fd = present_file<K>(pages);
 	alignas(64) static char buf[PAGE];
 	uint64_t i = 0;
 
 	for (auto _ : state)
-		MUST(K::pread(fd, buf, PAGE, static_cast<off_t>(i++ % PAGES * PAGE)) == static_cast<ssize_t>(PAGE));
+		MUST(K::pread(fd, buf, PAGE, static_cast<off_t>(i++ % pages * PAGE)) == static_cast<ssize_t>(PAGE));
 	per_item(state, 1);
 	K::close(fd);
 }
@@ -459,7 +459,12 @@ void bench::check()
 void bench::declare()
 {
 	ADD_BOTH("map_unmap", map_unmap);
-	ADD_BOTH("pread_page", pread_page);
+	for (size_t pages : { 4, 64 }) {
+		std::string name = "pread_page/" + std::to_string(pages);
+
+		add((name + "/host").c_str(), [=](benchmark::State &s) { pread_page<Host>(s, pages); });
+		add((name + "/ksim").c_str(), [=](benchmark::State &s) { pread_page<Ksim>(s, pages); });
+	}
 	ADD_TIMED("touch_private/warm", touch_private, WARM_PAGES);
 	ADD_TIMED("touch_private/cold", touch_private, cold_pages());
 	ADD_TIMED("touch_memfd/warm", touch_memfd, WARM_PAGES);

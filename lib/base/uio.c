@@ -189,6 +189,11 @@ void uio_init(struct uio *uio, const struct uio_seg *segs, size_t nsegs)
 		uio->resid += segs[i].len;
 }
 
+bool uio_is_direct(const struct ctx *ctx, const struct uio *uio)
+{
+	return uio->nsegs == 1 && !is_user(uptr_meant(ctx, uio->segs->base));
+}
+
 /* Past buffers that are used up or empty. */
 static void skip_used(struct uio *uio)
 {

@@ -80,6 +80,8 @@ enum uio_how {
 
 /** Over one buffer. */
 void uio_init_one(struct uio *uio, struct uptr base, size_t len);
+/** Whether the buffers are one, and the program's own memory: to move bytes of it needs nothing of the kernel's. */
+bool uio_is_direct(const struct ctx *ctx, const struct uio *uio);
 /** Over n buffers that stay where they are; lengths have been checked (sum <= SSIZE_MAX). */
 void uio_init(struct uio *uio, const struct uio_seg *segs, size_t nsegs);
 

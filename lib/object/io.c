@@ -2,8 +2,8 @@
 /*
  * read() and write() of an object: page by page between its frames and the caller's buffers.
  *
- * No lock of ours is held over a copy, only a reference on the frame: the copy may fault, and the buffer may well be a
- * mapping of the very page that is read or written.
+ * No lock of ours is held over a copy that may fault, only a reference on the frame, since the buffer may well be a mapping
+ * of the very page that is read or written. Into the program's own memory a page is read under the object's look.
  *
  * A write beyond the end puts a page into a slot that nobody else can reach yet, copies, and then grows the size over
  * the bytes that arrived. If none did the page stays, of zeros, and the size grows up to where the write began: what is
@@ -25,6 +25,30 @@ static char *page_at(struct ctx *ctx, pfn_t pfn, uint64_t offset)
 	return (char *)frame_ptr(ctx->env->phys, pfn) + offset % PAGE_BYTES;
 }
 
+/* How much of the page may be read, with a size as it was before the page was looked up, and as it is after. */
+static uint64_t readable_of_page(const struct object *object, uint64_t offset, uint64_t before, const struct uio *uio)
+{
+	uint64_t size = MIN(before, object_size(object));
+	uint64_t n = offset < size ? MIN(size - offset, PAGE_BYTES - offset % PAGE_BYTES) : 0;
+
+	return MIN(n, uio->resid);
+}
+
+/* The page need not be kept by a reference where nothing can hold the copy up. false: it cannot be read so */
+static bool read_looking(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio, size_t *moved)
+{
+	uint64_t size = object_size(object), n;
+	pfn_t pfn;
+
+	if (object->ops->look == NULL || !uio_is_direct(ctx, uio) ||
+	    !object->ops->look(ctx, object, offset >> PAGE_SHIFT, &pfn))
+		return false;
+	n = readable_of_page(object, offset, size, uio);
+	*moved = uio_copy_to(ctx, uio, page_at(ctx, pfn, offset), n);
+	object->ops->unlook(ctx, object);
+	return *moved == n;
+}
+
 /* @return bytes moved, 0 at the end */
 static ssize_t read_page(struct ctx *ctx, struct object *object, uint64_t offset, struct uio *uio)
 {
@@ -32,11 +56,11 @@ static ssize_t read_page(struct ctx *ctx, struct object *object, uint64_t offset
 	size_t moved;
 	pfn_t pfn;
 
+	if (read_looking(ctx, object, offset, uio, &moved))
+		return (ssize_t)moved;
 	if (object->ops->page(ctx, object, offset >> PAGE_SHIFT, 0, &pfn) < 0)
 		pfn = PFN_NONE;
-	size = MIN(size, object_size(object)); /* as it was before the page was looked up, and as it was after */
-	n = offset < size ? MIN(size - offset, PAGE_BYTES - offset % PAGE_BYTES) : 0;
-	n = MIN(n, uio->resid);
+	n = readable_of_page(object, offset, size, uio);
 	moved = pfn.n != 0 ? uio_copy_to(ctx, uio, page_at(ctx, pfn, offset), n) : uio_zero(ctx, uio, n);
 	if (pfn.n != 0)
 		frame_put(ctx, pfn);

@@ -44,8 +44,8 @@ enum page_how {
 };
 
 /**
- * Where an object's pages come from. Members that may be NULL: `pages` (then `page` is asked for each), `seek` (then a
- * page that is there is data), `check`, `promise`.
+ * Where an object's pages come from. Members that may be NULL: `look` (then `page` is asked), `pages` (then `page` is asked
+ * for each), `seek` (then a page that is there is data), `check`, `promise`.
  */
 struct object_ops {
 	const char *name;
@@ -57,6 +57,13 @@ struct object_ops {
 	 * such pages are made of has run out, and not memory as such
 	 */
 	int (*page)(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out);
+	/**
+	 * The frame of a page that is there, without a reference: it stays there until unlook, which follows at once
+	 * and in any case if this succeeds. In between no lock is taken and no fault can happen.
+	 * @return false: it is absent, or is to be asked for by `page`
+	 */
+	bool (*look)(struct ctx *ctx, struct object *object, uint64_t pgidx, pfn_t *out);
+	void (*unlook)(struct ctx *ctx, struct object *object);
 	/** What there is of pages [first, first + n), see object_pages_at. */
 	size_t (*pages)(struct ctx *ctx, struct object *object, uint64_t first, size_t n, pfn_t *out);
 	/**

@@ -85,6 +85,27 @@ static int look_unlocked(struct ctx *ctx, struct object *object, uint64_t pgidx,
 	return err;
 }
 
+static bool shmem_look(struct ctx *ctx, struct object *object, uint64_t pgidx, pfn_t *out)
+{
+	struct shmem *shmem = shmem_of(object);
+	bool marked;
+
+	if (unlikely(!rwlock_try_read(ctx, &shmem->looked)))
+		return false;
+	if (pgidx < pages_of(object_size(object))) {
+		*out = radix_peek(&shmem->pages, pgidx, &marked);
+		if (out->n != 0)
+			return true;
+	}
+	rwlock_read_unlock(ctx, &shmem->looked);
+	return false;
+}
+
+static void shmem_unlook(struct ctx *ctx, struct object *object)
+{
+	rwlock_read_unlock(ctx, &shmem_of(object)->looked);
+}
+
 static int look(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned how, pfn_t *out)
 {
 	int err = look_unlocked(ctx, object, pgidx, how, out);
@@ -428,6 +449,8 @@ static void shmem_destroy(struct ctx *ctx, struct object *object)
 static const struct object_ops shmem_ops = {
 	.name = "shmem",
 	.page = shmem_page,
+	.look = shmem_look,
+	.unlook = shmem_unlook,
 	.pages = shmem_pages,
 	.block = shmem_block,
 	.commit = shmem_commit,
