@@ -2,8 +2,9 @@
 /*
  * read() and write() of an object: page by page between its frames and the caller's buffers.
  *
- * No lock of ours is held over a copy that may fault, only a reference on the frame, since the buffer may well be a mapping
- * of the very page that is read or written. Into the program's own memory a page is read under the object's look.
+ * No lock of ours is held over a copy that may fault, only a reference on the frame, since the buffer may well be a
+ * mapping of the very page that is read or written. Into the program's own memory a page is read under the object's
+ * look.
  *
  * A write beyond the end puts a page into a slot that nobody else can reach yet, copies, and then grows the size over
  * the bytes that arrived. If none did the page stays, of zeros, and the size grows up to where the write began: what is

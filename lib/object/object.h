@@ -44,8 +44,8 @@ enum page_how {
 };
 
 /**
- * Where an object's pages come from. Members that may be NULL: `look` (then `page` is asked), `pages` (then `page` is asked
- * for each), `seek` (then a page that is there is data), `check`, `promise`.
+ * Where an object's pages come from. Members that may be NULL: `look` (then `page` is asked), `pages` (then `page` is
+ * asked for each), `seek` (then a page that is there is data), `check`, `promise`.
  */
 struct object_ops {
 	const char *name;

@@ -3,9 +3,9 @@
  * Page-table entries as the simulated architecture encodes them.
  *
  * Common to both and relied on everywhere: bit 0 = present, bits 12 to 47 = frame number, an absent entry is
- * 0, or a guard in a leaf, or, for a moment, busy; a table is 512 entries of 8 bytes, four levels of 9 bits over 12. So a walk needs no
- * architecture but for one bit at the second level, which tells a huge entry, of 2 MiB, from a table; making an entry
- * and reading its permissions does.
+ * 0, or a guard in a leaf, or, for a moment, busy; a table is 512 entries of 8 bytes, four levels of 9 bits over 12. So
+ * a walk needs no architecture but for one bit at the second level, which tells a huge entry, of 2 MiB, from a table;
+ * making an entry and reading its permissions does.
  */
 #ifndef PGTABLE_PTE_H
 #define PGTABLE_PTE_H

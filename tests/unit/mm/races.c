@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A truncation in the middle of a fault or of a fork, at places of our choice: each allocation asks the laboratory
- * whether it shall fail, and here the laboratory uses the moment.
+ * A truncation, or another fault, in the middle of a fault or of a fork, at places of our choice: each allocation asks
+ * the laboratory whether it shall fail, and here the laboratory uses the moment.
  */
 #include "bed.h"
 
@@ -241,4 +241,114 @@ static void halfway_body(struct bed *b)
 TEST(mm_races, a_fork_beside_a_truncation_that_has_passed_the_child_leaves_it_without_the_pages)
 {
 	on_both(halfway_body);
+}
+
+/* ---- two tasks at one page of private memory ---- */
+
+/* Store 'o' as another task would. */
+static bool touch_meanwhile(void *arg, struct ctx *ctx, enum fail_kind kind)
+{
+	struct plot *p = arg;
+	struct fault fault;
+	struct ctx other;
+
+	(void)ctx;
+	if (kind != FAIL_FRAME || ++p->asked != p->at)
+		return false;
+	bed_ctx(p->b, &other);
+	EXPECT_EQ(mm_fault(&other, p->mm, BASE, ACCESS_WRITE, &fault), 0);
+	*(char *)frame_ptr(p->b->env.phys, pte_pfn(pt_walk(&p->mm->pt, BASE))) = 'o';
+	return false;
+}
+
+static void first_touches_body(struct bed *b)
+{
+	for (unsigned n = 1; !harness_failed(); n++) {
+		struct plot p = { .b = b, .mm = space(b), .at = n };
+
+		mapped(b, p.mm, anon_at(BASE, 1));
+		b->env.hooks.fail = touch_meanwhile;
+		b->env.hooks.fail_arg = &p;
+		EXPECT_EQ(st8(b, p.mm, BASE + 1, 'a'), 0);
+		b->env.hooks.fail = NULL;
+		expect_sound(b, p.mm);
+		EXPECT_EQ(ld8(b, p.mm, BASE), p.asked < n ? 0 : 'o');
+		EXPECT_EQ(ld8(b, p.mm, BASE + 1), 'a');
+		drop(b, p.mm);
+		if (p.asked < n) { /* so many frames are not needed */
+			EXPECT(n > 2);
+			return;
+		}
+	}
+}
+
+TEST(mm_races, a_first_touch_overtaken_by_another_keeps_what_that_one_stored)
+{
+	on_both(first_touches_body);
+}
+
+/* Who hears of a page that is being copied, and has another task touch it before it has come back. */
+struct witness {
+	struct mmu_notifier notifier;
+	struct bed *b;
+	struct mm *mm;
+	pthread_t thread;
+	bool started;
+	uint32_t touching; /* a */
+	int result;        /* of the other's fault */
+};
+
+static void *touch(void *arg)
+{
+	struct witness *w = arg;
+	struct fault fault;
+	struct ctx ctx;
+
+	bed_ctx(w->b, &ctx);
+	__atomic_store_n(&w->touching, 1, __ATOMIC_RELEASE);
+	w->result = mm_fault(&ctx, w->mm, BASE, ACCESS_WRITE, &fault);
+	return NULL;
+}
+
+static void let_touch(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end, bool nodes)
+{
+	struct witness *w = container_of(notifier, struct witness, notifier);
+
+	(void)ctx;
+	(void)end;
+	if (start != BASE || nodes || w->started)
+		return;
+	w->started = true;
+	EXPECT(pte_is_busy(pt_walk(&w->mm->pt, BASE)));
+	SETUP(pthread_create(&w->thread, NULL, touch, w) == 0);
+	while (!__atomic_load_n(&w->touching, __ATOMIC_ACQUIRE))
+		host_yield();
+	for (int i = 0; i < 100; i++)
+		host_yield(); /* it finds the page busy, most times */
+}
+
+static void busy_body(struct bed *b)
+{
+	struct witness w = { .notifier = { .invalidate = let_touch }, .b = b, .mm = space(b), .result = -1 };
+	struct mm *child;
+
+	mapped(b, w.mm, anon_at(BASE, 1));
+	EXPECT_EQ(st8(b, w.mm, BASE, 'p'), 0);
+	child = forked(b, w.mm);
+	mm_notifier_add(&b->ctx, w.mm, &w.notifier);
+	EXPECT_EQ(st8(b, w.mm, BASE + 1, 'q'), 0);
+	REQUIRE(w.started);
+	pthread_join(w.thread, NULL);
+	EXPECT_EQ(w.result, 0);
+	EXPECT_EQ(ld8(b, w.mm, BASE), 'p');
+	EXPECT_EQ(ld8(b, w.mm, BASE + 1), 'q');
+	expect_sound(b, w.mm);
+	mm_notifier_remove(&b->ctx, w.mm, &w.notifier);
+	drop(b, child);
+	drop(b, w.mm);
+}
+
+TEST(mm_races, a_touch_of_a_page_that_is_being_copied_waits_for_the_copy)
+{
+	on_both(busy_body);
 }
