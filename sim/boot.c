@@ -12,32 +12,14 @@
 #include <errno.h>
 
 static const struct machine_parts parts = {
-	.cpu = {
-		.process_born = cpu_process_born,
-		.process_gone = cpu_process_gone,
-		.task_born = cpu_task_born,
-		.task_joined = cpu_task_joined,
-		.task_gone = cpu_task_gone,
-		.task_kicked = cpu_task_kicked,
-	},
-	.native = {
-		.boot = native_boot,
-		.halt = native_halt,
-		.process_born = native_process_born,
-		.process_gone = native_process_gone,
-		.process_kicked = native_process_kicked,
-	},
+	.cpu = CPU_PARTS,
+	.native = NATIVE_PARTS,
 	.posix = {
 		.boot = posix_boot,
 		.halt = posix_halt,
 		.process_born = posix_process_born,
 	},
-	.lab = {
-		.attach = lab_attach,
-		.detach = lab_detach,
-		.process_born = policy_process_born,
-		.process_gone = policy_process_gone,
-	},
+	.lab = LAB_PARTS,
 };
 
 struct ksim_machine *ksim_boot_sized(const struct ksim_config *config, size_t size)

@@ -61,4 +61,11 @@ bool tlb_fill(struct tlb *tlb, ksim_addr addr, const pte_t *entry, pte_t pte, en
 void fault_deliver(struct tlb *tlb, const struct fault *fault, unsigned size, enum access access, void *context,
                    kernel_call call);
 
+/** What machine is handed of this folder's: machine_parts.cpu. */
+#define CPU_PARTS                                                                                               \
+	{                                                                                                       \
+		.process_born = cpu_process_born, .process_gone = cpu_process_gone, .task_born = cpu_task_born, \
+		.task_joined = cpu_task_joined, .task_gone = cpu_task_gone, .task_kicked = cpu_task_kicked,     \
+	}
+
 #endif

@@ -52,4 +52,11 @@ static inline int dump_result(int err, FILE *stream)
 	return (int)machine_result(err);
 }
 
+/** What machine is handed of this folder's: machine_parts.lab. */
+#define LAB_PARTS                                                                                \
+	{                                                                                        \
+		.attach = lab_attach, .detach = lab_detach, .process_born = policy_process_born, \
+		.process_gone = policy_process_gone,                                             \
+	}
+
 #endif

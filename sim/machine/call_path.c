@@ -9,39 +9,24 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ksim/path.h"
 
-/* Whether open's mode argument is there. */
-static bool has_mode(int flags)
-{
-	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
-}
-
 int ksim_open(const char *path, int flags, ...)
 {
-	mode_t mode = 0;
-	va_list rest;
+	mode_t mode;
 
-	va_start(rest, flags);
-	if (has_mode(flags))
-		mode = va_arg(rest, mode_t);
-	va_end(rest);
+	OPEN_MODE(mode, flags);
 	return machine_call_int(CALL_open, call_ptr(path), call_int(flags), mode, 0);
 }
 
 int ksim_openat(int dirfd, const char *path, int flags, ...)
 {
-	mode_t mode = 0;
-	va_list rest;
+	mode_t mode;
 
-	va_start(rest, flags);
-	if (has_mode(flags))
-		mode = va_arg(rest, mode_t);
-	va_end(rest);
+	OPEN_MODE(mode, flags);
 	return machine_call_int(CALL_openat, call_int(dirfd), call_ptr(path), call_int(flags), mode);
 }
 

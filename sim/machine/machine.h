@@ -5,6 +5,7 @@
 #ifndef MACHINE_MACHINE_H
 #define MACHINE_MACHINE_H
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <sys/queue.h>
@@ -220,6 +221,16 @@ static inline uint64_t call_int(int value)
 {
 	return (uint64_t)(int64_t)value;
 }
+
+/** In a function (..., int flags, ...) that opens: mode is what follows the flags, if a file may be made; else 0. */
+#define OPEN_MODE(mode, flags)                                                                            \
+	do {                                                                                              \
+		va_list rest_;                                                                            \
+                                                                                                          \
+		va_start(rest_, flags);                                                                   \
+		(mode) = (flags)&O_CREAT || ((flags)&O_TMPFILE) == O_TMPFILE ? va_arg(rest_, mode_t) : 0; \
+		va_end(rest_);                                                                            \
+	} while (0)
 
 /** A call of up to four arguments that returns an int: -1 and errno when it fails. */
 static inline int machine_call_int(enum syscall_call call, uint64_t a, uint64_t b, uint64_t c, uint64_t d)

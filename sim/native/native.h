@@ -53,4 +53,11 @@ int window_resolve(struct task *task, ksim_addr addr, enum access access, struct
 /** Catch the host's SIGSEGV, if that is not done yet. 0 or -ENOSYS */
 int native_catch(void);
 
+/** What machine is handed of this folder's: machine_parts.native. */
+#define NATIVE_PARTS                                                                           \
+	{                                                                                      \
+		.boot = native_boot, .halt = native_halt, .process_born = native_process_born, \
+		.process_gone = native_process_gone, .process_kicked = native_process_kicked,  \
+	}
+
 #endif

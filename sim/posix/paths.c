@@ -7,7 +7,6 @@
 #include "posix/posix.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,33 +18,19 @@
 		return posix_acts() ? ksim_##name arguments : name arguments; \
 	}
 
-/* Whether open's mode argument is there. */
-static bool has_mode(int flags)
-{
-	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
-}
-
 int ksim_posix_open(const char *path, int flags, ...)
 {
-	mode_t mode = 0;
-	va_list rest;
+	mode_t mode;
 
-	va_start(rest, flags);
-	if (has_mode(flags))
-		mode = va_arg(rest, mode_t);
-	va_end(rest);
+	OPEN_MODE(mode, flags);
 	return posix_acts() ? ksim_open(path, flags, mode) : open(path, flags, mode);
 }
 
 int ksim_posix_openat(int dirfd, const char *path, int flags, ...)
 {
-	mode_t mode = 0;
-	va_list rest;
+	mode_t mode;
 
-	va_start(rest, flags);
-	if (has_mode(flags))
-		mode = va_arg(rest, mode_t);
-	va_end(rest);
+	OPEN_MODE(mode, flags);
 	return posix_acts() ? ksim_openat(dirfd, path, flags, mode) : openat(dirfd, path, flags, mode);
 }
 

@@ -4,35 +4,11 @@
  */
 #include "bed.h"
 
-static int attach(struct ksim_machine *m)
-{
-	(void)m;
-	return 0;
-}
-
-static int detach(struct ksim_machine *m)
-{
-	int held = 0;
-
-	for (int kind = 0; kind < CENSUS_KIND_COUNT; kind++) {
-		long n = owners_total(&m->kernel->env.owners, (enum census_kind)kind);
-
-		EXPECT_MSG(n == 0, "%ld of kind %s are left", n, census_kind_name((enum census_kind)kind));
-		held += n != 0;
-	}
-	return held;
-}
+#include "../no_lab.h"
 
 static const struct machine_parts parts = {
-	.cpu = {
-		.process_born = cpu_process_born,
-		.process_gone = cpu_process_gone,
-		.task_born = cpu_task_born,
-		.task_joined = cpu_task_joined,
-		.task_gone = cpu_task_gone,
-		.task_kicked = cpu_task_kicked,
-	},
-	.lab = { .attach = attach, .detach = detach },
+	.cpu = CPU_PARTS,
+	.lab = { .attach = no_lab_attach, .detach = no_lab_detach },
 };
 
 /* ---- life ---- */

@@ -7,20 +7,8 @@
 #include "cpu/cpu.h"
 
 static const struct machine_parts parts = {
-	.cpu = {
-		.process_born = cpu_process_born,
-		.process_gone = cpu_process_gone,
-		.task_born = cpu_task_born,
-		.task_joined = cpu_task_joined,
-		.task_gone = cpu_task_gone,
-		.task_kicked = cpu_task_kicked,
-	},
-	.lab = {
-		.attach = lab_attach,
-		.detach = lab_detach,
-		.process_born = policy_process_born,
-		.process_gone = policy_process_gone,
-	},
+	.cpu = CPU_PARTS,
+	.lab = LAB_PARTS,
 };
 
 static void keep(void *arg, const char *line)

@@ -4,6 +4,7 @@
  */
 #include "bed.h"
 
+#include "../no_lab.h"
 #include <sched.h>
 
 #include "host/kmem.h"
@@ -51,28 +52,9 @@ static void task_unconcerned(struct ctx *ctx, struct task *task)
 	(void)task;
 }
 
-static int attach(struct ksim_machine *m)
-{
-	(void)m;
-	return 0;
-}
-
-static int detach(struct ksim_machine *m)
-{
-	int held = 0;
-
-	for (int kind = 0; kind < CENSUS_KIND_COUNT; kind++) {
-		long n = owners_total(&m->kernel->env.owners, (enum census_kind)kind);
-
-		EXPECT_MSG(n == 0, "%ld of kind %s are left", n, census_kind_name((enum census_kind)kind));
-		held += n != 0;
-	}
-	return held;
-}
-
 static const struct machine_parts parts = {
 	.cpu = { process_born, process_gone, task_born, task_unconcerned, task_gone, task_unconcerned },
-	.lab = { .attach = attach, .detach = detach },
+	.lab = { .attach = no_lab_attach, .detach = no_lab_detach },
 };
 
 /* ---- life ---- */
