@@ -356,6 +356,9 @@ bool has_addresses(uint64_t bytes);
 /** Run fn in a child made by fork, to its end. @return its exit code, or -signo if a signal killed it. */
 int in_child(int (*fn)(void *), void *arg);
 
+/** The same, where it may change settings of /proc/sys/vm that are not everybody's: skipped where that is refused. */
+int in_child_with_settings(int (*fn)(void *), void *arg);
+
 /** The same at the same time as the caller; child_join waits for the end and returns what in_child does. */
 struct child;
 struct child *child_start(int (*fn)(void *), void *arg);

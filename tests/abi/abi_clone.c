@@ -628,6 +628,9 @@ TEST(clone, flags_that_do_not_go_together_fail_EINVAL)
 	expect_refused(CLONE_NEWUSER | CLONE_FS | SIGCHLD, EINVAL);
 	expect_refused(CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWPID, EINVAL);
 	expect_refused(CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWUSER, EINVAL);
+	expect_refused(CLONE_NEWIPC | CLONE_SYSVSEM | SIGCHLD, EINVAL);
+	expect_refused(CLONE_PIDFD | CLONE_PARENT_SETTID | SIGCHLD, EINVAL);
+	expect_refused(CLONE_PIDFD | CLONE_DETACHED | SIGCHLD, EINVAL);
 }
 
 TEST(clone, wrapper_wants_a_function_and_a_stack)

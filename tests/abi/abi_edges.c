@@ -219,3 +219,64 @@ TEST(edges, MAP_POPULATE_of_memory_that_may_not_be_touched_maps_it)
 	EXPECT_LOAD_FAULTS(addr, SIGSEGV, SEGV_ACCERR);
 	EXPECT_EQ(x_munmap(addr, PAGE), 0);
 }
+
+/* ---- vm.memfd_noexec ---- */
+
+enum { OF_EXEC = 0x10, OF_NOEXEC_SEAL = 8, SEAL_OF_EXEC = 0x20 };
+
+static int set_noexec(const char *level)
+{
+	int fd = x_open("/proc/sys/vm/memfd_noexec", O_WRONLY);
+	int result = fd >= 0 ? (int)x_write(fd, level, 1) : -1;
+	int error = errno;
+
+	if (fd >= 0)
+		x_close(fd);
+	errno = error;
+	return result;
+}
+
+/* Its mode, or -errno. */
+static int mode_of_new(unsigned flags, int *seals)
+{
+	int fd = x_memfd_create("noexec", flags);
+	struct stat st;
+
+	if (fd < 0 || x_fstat(fd, &st) != 0)
+		return -errno;
+	*seals = x_fcntl(fd, F_GET_SEALS);
+	x_close(fd);
+	return (int)(st.st_mode & 07777);
+}
+
+static int makes_memfds_at_each_level(void *arg)
+{
+	int seals = -1;
+
+	(void)arg;
+	CHILD_EXPECT(mode_of_new(0, &seals) == 0777 && seals == F_SEAL_SEAL);
+	if (set_noexec("1") != 1)
+		return CHILD_LACKS_CALL;
+	CHILD_EXPECT(mode_of_new(0, &seals) == 0666 && seals == SEAL_OF_EXEC);
+	CHILD_EXPECT(mode_of_new(OF_NOEXEC_SEAL, &seals) == 0666 && seals == SEAL_OF_EXEC);
+	CHILD_EXPECT(mode_of_new(OF_EXEC, &seals) == 0777 && seals == F_SEAL_SEAL);
+	CHILD_EXPECT(mode_of_new(MFD_ALLOW_SEALING, &seals) == 0666 && seals == SEAL_OF_EXEC);
+	CHILD_EXPECT(set_noexec("2") == 1);
+	CHILD_EXPECT(mode_of_new(OF_EXEC, &seals) == -EACCES);
+	CHILD_EXPECT(mode_of_new(OF_EXEC | MFD_ALLOW_SEALING, &seals) == -EACCES);
+	CHILD_EXPECT(mode_of_new(OF_EXEC | OF_NOEXEC_SEAL, &seals) == -EINVAL);
+	CHILD_EXPECT(mode_of_new(0, &seals) == 0666 && seals == SEAL_OF_EXEC);
+	CHILD_EXPECT(mode_of_new(OF_NOEXEC_SEAL, &seals) == 0666 && seals == SEAL_OF_EXEC);
+	CHILD_EXPECT(set_noexec("3") == -1 && errno == EINVAL);
+	CHILD_EXPECT(set_noexec("0") == 1);
+	CHILD_EXPECT(mode_of_new(0, &seals) == 0777 && seals == F_SEAL_SEAL);
+	return 0;
+}
+
+TEST(edges, memfd_noexec_completes_the_flags_and_forbids_MFD_EXEC)
+{
+	/* 9: 1 makes what says nothing not executable; 2 makes MFD_EXEC EACCES besides. */
+	if (linux_release() < 6006)
+		SKIP("as it is now since 6.6");
+	EXPECT_EQ(in_child_with_settings(makes_memfds_at_each_level, NULL), 0);
+}

@@ -88,6 +88,39 @@ int in_child(int (*fn)(void *), void *arg)
 	return end_of(pid);
 }
 
+/* vm.memfd_noexec is of a pid namespace: the child makes one, and its child is the first in it. */
+
+enum { NAMESPACE_REFUSED = 97 };
+
+struct settled {
+	int (*fn)(void *);
+	void *arg;
+};
+
+static int in_a_namespace(void *arg)
+{
+	const struct settled *settled = arg;
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID) != 0)
+		return NAMESPACE_REFUSED;
+	pid = x_fork_into(settled->fn, settled->arg);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return NAMESPACE_REFUSED;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int in_child_with_settings(int (*fn)(void *), void *arg)
+{
+	struct settled settled = { fn, arg };
+	int end = in_child(in_a_namespace, &settled);
+
+	if (end == NAMESPACE_REFUSED)
+		SKIP("a pid namespace of one's own is refused here");
+	return end;
+}
+
 struct child {
 	pid_t pid;
 };

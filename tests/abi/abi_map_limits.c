@@ -302,6 +302,8 @@ static int child_full(void *arg)
 	CHILD_EXPECT(x_mmap(at(last, 1), PAGE, n % 2 ? PROT_NONE : PROT_READ, ANON | MAP_FIXED, -1, 0) == NO_MAPPING);
 	CHILD_EXPECT(x_munmap(at(map, 1), PAGE) == -1 && errno == ENOMEM);
 	CHILD_EXPECT(x_mprotect(map, PAGE, PROT_READ) == -1 && errno == ENOMEM);
+	CHILD_EXPECT(x_mlock(map, PAGE) == -1 && errno == ENOMEM);
+	CHILD_EXPECT(x_madvise(map, PAGE, MADV_DONTFORK) == -1 && errno == EAGAIN);
 	CHILD_EXPECT(x_mremap(at(map, 1), PAGE, 2 * PAGE, MREMAP_MAYMOVE, 0) == NO_MAPPING && errno == ENOMEM);
 	CHILD_EXPECT(x_mprotect(map, 3 * PAGE, PROT_READ) == 0); /* a whole one */
 	CHILD_EXPECT(x_mprotect(map, 3 * PAGE, RW) == 0);
@@ -324,7 +326,10 @@ static int child_full(void *arg)
 
 TEST(limits, number_of_mappings_is_one_more_than_max_map_count)
 {
-	/* mmap(2), munmap(2), mprotect(2) ENOMEM; mm/mmap.c asks before it adds, and is content with as many as there may be. */
+	/*
+	 * mmap(2), munmap(2), mprotect(2), mlock(2) ENOMEM, madvise(2) EAGAIN; mm/mmap.c asks before it adds, and is
+	 * content with as many as there may be.
+	 */
 	NEEDS_ADDRESSES(UNTIL_FULL_BYTES);
 	EXPECT_EQ(in_child(child_full, NULL), 0);
 }
