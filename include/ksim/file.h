@@ -148,7 +148,9 @@ KSIM_EXPORT ssize_t ksim_copy_file_range(int fd_in, off_t *off_in, int fd_out, o
  * @return bytes sent, 0 at the end of fd_in, or -1 with errno, those of write on fd_out and:
  *   EBADF   fd_in is not open for reading, or fd_out not for writing
  *   EFAULT  offset
- *   EINVAL  fd_in is a socket; fd_out appends; a negative offset; n is negative as a ssize_t
+ *   EINVAL  fd_in is a socket, or a file of /proc about a process; fd_out appends; a negative offset; n is negative as a
+ *           ssize_t
+ *   EOVERFLOW  offset is 2 GiB - 1 or more, and fd_in is a file of /proc
  *   ESPIPE  fd_in is a socket, and offset is not NULL
  * Threads: blocks if fd_out is a socket.
  * Linux: sendfile(2). Deviations: none known.
@@ -248,8 +250,8 @@ KSIM_EXPORT int ksim_fcntl(int fd, int cmd, ...);
  *   EINVAL  no such resource; soft above hard
  *   EPERM   a hard limit is raised, and the effective user is not 0; RLIMIT_NOFILE above 1048576; another user's process
  *   ESRCH   (prlimit) no such process
- * Linux: getrlimit(2). Deviations: RLIMIT_CPU, CORE, RSS, NPROC, SIGPENDING, MSGQUEUE, NICE, RTPRIO, RTTIME limit
- * nothing, and are unlimited to begin with, but for a soft RLIMIT_CORE of 0.
+ * Linux: getrlimit(2). Deviations: RLIMIT_CPU, CORE, RSS, SIGPENDING, MSGQUEUE, NICE, RTPRIO, RTTIME limit
+ * nothing; they and RLIMIT_NPROC are unlimited to begin with, but for a soft RLIMIT_CORE of 0.
  */
 KSIM_EXPORT int ksim_getrlimit(int resource, struct rlimit *limit);
 KSIM_EXPORT int ksim_setrlimit(int resource, const struct rlimit *limit);

@@ -143,10 +143,11 @@ KSIM_EXPORT int ksim_rmdir(const char *path);
  *   EACCES  the directory may not be written to
  *   EEXIST  newpath is there
  *   EINVAL  flags
- *   ENOENT  besides: a file that has lost its last name
+ *   ENOENT  besides: a file that has lost its last name; AT_EMPTY_PATH by who is not privileged and has not opened
+ *           olddirfd with the credentials of now (from 6.10 on; before, by who is not privileged)
  *   EPERM   a directory; another user's file that the caller may not both read and write
  *   EXDEV   the two are of different file systems
- * Linux: link(2). Deviations: AT_EMPTY_PATH asks for no privilege.
+ * Linux: link(2). Deviations: none known.
  */
 KSIM_EXPORT int ksim_link(const char *oldpath, const char *newpath);
 KSIM_EXPORT int ksim_linkat(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, int flags);

@@ -192,7 +192,7 @@ KSIM_EXPORT void ksim_process_status(const struct ksim_process *p, struct ksim_e
  * fork(2) as far as threads can: the child has a copy-on-write copy of the acting process's memory and a copy of its
  * fd table, and starts in fn on a new host thread; it exits with fn's result. The host program's variables are
  * shared, not copied.
- * @return the child's pid, or -1 with errno ENOMEM, EAGAIN
+ * @return the child's pid, or -1 with errno ENOMEM, EAGAIN (no number; RLIMIT_NPROC, and the user is not 0)
  */
 KSIM_EXPORT pid_t ksim_fork_into(int (*fn)(void *), void *arg);
 
@@ -213,8 +213,8 @@ KSIM_EXPORT pid_t ksim_fork_into(int (*fn)(void *), void *arg);
  *   CLONE_CHILD_CLEARTID  clear *child_tid when it ends, if others have its memory too
  *   CLONE_SETTLS, CLONE_SYSVSEM, CLONE_IO, CLONE_PTRACE, CLONE_UNTRACED, CLONE_DETACHED  accepted, and nothing done
  * @param ...    pid_t *parent_tid, void *tls, pid_t *child_tid, as far as the flags need them: pointers as calls take them
- * @return its pid, or tid, or -1 with errno: EAGAIN no host thread, or no number; ENOMEM; EINVAL fn or stack is NULL,
- *   CLONE_SIGHAND without CLONE_VM, CLONE_THREAD without CLONE_SIGHAND (CLONE_FILES, CLONE_FS), CLONE_FS with
+ * @return its pid, or tid, or -1 with errno: EAGAIN no host thread, or no number, or RLIMIT_NPROC; ENOMEM;
+ *   EINVAL fn or stack is NULL, CLONE_SIGHAND without CLONE_VM, CLONE_THREAD without CLONE_SIGHAND (CLONE_FILES, CLONE_FS), CLONE_FS with
  *   CLONE_NEWNS or CLONE_NEWUSER, CLONE_NEWUSER, CLONE_PIDFD; a namespace: EPERM, or EINVAL for who is privileged
  * Ownership: a thread can be waited for with ksim_task_join(); its host thread is joined with the process's.
  * Threads: any that acts as a process; blocks with CLONE_VFORK.

@@ -15,6 +15,7 @@ struct creds {
 	uint32_t gid, egid, sgid, fsgid;
 	uint32_t ngroups;
 	uint32_t groups[CREDS_GROUPS_MAX];
+	uint64_t serial; /* whose they are, and since which change */
 };
 
 static inline uint32_t creds_load(const uint32_t *member)

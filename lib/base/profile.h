@@ -19,6 +19,7 @@ struct profile {
 	bool seal_future_write;
 	bool seal_exec_denies_writers;
 	bool stat_null_path;
+	bool link_by_opener;
 	bool rw_noappend;
 	bool rw_nosignal;
 	bool mremap_moves_many;

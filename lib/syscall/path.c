@@ -156,7 +156,7 @@ static long link_paths(const struct syscall_frame *frame, bool at, uint32_t flag
 
 	if (err < 0 || paths.to_err == 0)
 		return err < 0 ? err : vfs_link(ctx, &paths.from.at, &paths.to.at, flags);
-	err = path_lookup(ctx, &paths.from.at, (flags & AT_EMPTY) | (flags & AT_FOLLOW ? 0 : AT_NOFOLLOW), &found);
+	err = vfs_link_from(ctx, &paths.from.at, flags, &found);
 	if (err < 0)
 		return err;
 	dentry_put(ctx, found);

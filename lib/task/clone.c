@@ -15,7 +15,7 @@
  *
  * Locking: process->lock to borrow; what has no other lock is the child's, which nobody knows yet.
  * Linux: kernel/fork.c (copy_process). Not modelled: namespaces (EINVAL, as where they are not configured), pidfds
- * (EINVAL), RLIMIT_NPROC. CLONE_IO, CLONE_SYSVSEM, CLONE_PTRACE, CLONE_UNTRACED and CLONE_DETACHED have nothing to act
+ * (EINVAL). CLONE_IO, CLONE_SYSVSEM, CLONE_PTRACE, CLONE_UNTRACED and CLONE_DETACHED have nothing to act
  * on.
  */
 #include "task/internal.h"
@@ -49,6 +49,42 @@ int clone_check(const struct ctx *ctx, uint32_t flags)
 	if (flags & CLONE_THREAD && !has_all(flags, CLONE_FILES | CLONE_FS))
 		return -EINVAL;
 	return 0;
+}
+
+/* Threads of it that count as its user's: it is one as long as it is not waited for. */
+static uint64_t count_threads(struct ctx *ctx, struct process *p)
+{
+	unsigned active;
+
+	mutex_lock(ctx, &p->lock);
+	active = process_active_locked(p);
+	mutex_unlock(ctx, &p->lock);
+	return MAX(active, 1u);
+}
+
+static uint64_t count_of_user(struct ctx *ctx, uint32_t uid)
+{
+	struct kernel *kernel = kernel_of(ctx);
+	struct process *p;
+	uint64_t n = 0;
+
+	mutex_lock(ctx, &kernel->lock);
+	TAILQ_FOREACH(p, &kernel->processes, link)
+		if (process_state(p) != PROCESS_REAPED && creds_load(&p->creds.uid) == uid)
+			n += count_threads(ctx, p);
+	mutex_unlock(ctx, &kernel->lock);
+	return n;
+}
+
+int clone_check_number(struct ctx *ctx)
+{
+	uint64_t limit = limit_of(ctx, LIMIT_NPROC);
+	uint32_t uid;
+
+	if (likely(limit == LIMIT_NONE) || creds_privileged(ctx))
+		return 0;
+	uid = creds_load(&ctx->creds->uid);
+	return uid != 0 && count_of_user(ctx, uid) >= limit ? -EAGAIN : 0;
 }
 
 /* What a process has, with references. */
@@ -151,6 +187,7 @@ static void give_creds(struct ctx *ctx, struct process *to, struct process *from
 {
 	mutex_lock(ctx, &from->signal_lock);
 	to->creds = from->creds;
+	creds_give_serial(to);
 	to->limits = from->limits;
 	mutex_unlock(ctx, &from->signal_lock);
 }
@@ -162,8 +199,10 @@ int process_clone(struct ctx *ctx, struct process *parent, const char *name, boo
 	struct belongings b;
 	struct owner *was;
 	struct process *p;
-	int err = borrow(ctx, parent, &b);
+	int err = clone_check_number(ctx);
 
+	if (err == 0)
+		err = borrow(ctx, parent, &b);
 	if (err < 0)
 		return err;
 	err = process_alloc(ctx, name != NULL ? name : parent->owner.name, above, held_by_bench, &p);

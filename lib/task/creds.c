@@ -29,6 +29,17 @@ static void set(uint32_t *member, uint32_t value)
 	__atomic_store_n(member, value, __ATOMIC_RELAXED);
 }
 
+/* They are others than those that files were opened with. */
+static void changed(struct process *p)
+{
+	__atomic_store_n(&p->creds.serial, p->creds.serial + 1, __ATOMIC_RELAXED);
+}
+
+void creds_give_serial(struct process *p)
+{
+	p->creds.serial = (uint64_t)p->owner.id << 32;
+}
+
 /* ---- users and groups have the same rules: four members of one kind ---- */
 
 struct ids {
@@ -64,6 +75,8 @@ int process_set_id(struct ctx *ctx, struct process *p, enum creds_kind kind, uin
 		return -EINVAL;
 	mutex_lock(ctx, &p->signal_lock);
 	err = set_id_locked(ids_of(p, kind), p->creds.euid == 0, id);
+	if (err == 0)
+		changed(p);
 	mutex_unlock(ctx, &p->signal_lock);
 	return err;
 }
@@ -98,6 +111,8 @@ int process_set_reid(struct ctx *ctx, struct process *p, enum creds_kind kind, u
 
 	mutex_lock(ctx, &p->signal_lock);
 	err = set_reid_locked(ids_of(p, kind), p->creds.euid == 0, real, effective);
+	if (err == 0)
+		changed(p);
 	mutex_unlock(ctx, &p->signal_lock);
 	return err;
 }
@@ -119,6 +134,7 @@ int process_set_resid(struct ctx *ctx, struct process *p, enum creds_kind kind, 
 		if (saved != CREDS_KEEP)
 			set(ids.saved, saved);
 		set(ids.fs, *ids.effective);
+		changed(p);
 	}
 	mutex_unlock(ctx, &p->signal_lock);
 	return err;
@@ -131,8 +147,10 @@ uint32_t process_set_fsid(struct ctx *ctx, struct process *p, enum creds_kind ki
 
 	mutex_lock(ctx, &p->signal_lock);
 	was = *ids.fs;
-	if (id != CREDS_KEEP && (p->creds.euid == 0 || id == was || may_be(ids, id)))
+	if (id != CREDS_KEEP && id != was && (p->creds.euid == 0 || may_be(ids, id))) {
 		set(ids.fs, id);
+		changed(p);
+	}
 	mutex_unlock(ctx, &p->signal_lock);
 	return was;
 }
@@ -166,8 +184,10 @@ int process_set_groups(struct ctx *ctx, struct process *p, const uint32_t *group
 		err = -EPERM;
 	for (uint32_t i = 0; err == 0 && i < n; i++)
 		set(&p->creds.groups[i], sorted[i]);
-	if (err == 0)
+	if (err == 0) {
 		set(&p->creds.ngroups, n);
+		changed(p);
+	}
 	mutex_unlock(ctx, &p->signal_lock);
 	return err;
 }

@@ -18,6 +18,8 @@ void process_reap_locked(struct kernel *kernel, struct process *process);
 /** Make an ending process that nobody acts as any more a zombie; only the first call does anything. */
 void process_tear_down(struct kernel *kernel, struct process *process);
 
+/** Its credentials are its own from now on. */
+void creds_give_serial(struct process *process);
 /** What a process may have that nobody has limited: Linux's own, of those that limit anything here. */
 void limits_init(struct limits *limits, uint32_t fd_limit);
 

@@ -197,7 +197,7 @@ static int process_list(struct ctx *ctx, struct inode *dir, uint64_t position, s
 	return 0;
 }
 
-static const struct gen_ops process_ops = { .lookup = process_lookup, .list = process_list };
+static const struct gen_ops process_ops = { .lookup = process_lookup, .list = process_list, .fixed = true };
 
 /* ---- the root ---- */
 

@@ -111,8 +111,8 @@ static int show_version(struct ctx *ctx, struct inode *inode, struct text *text)
 	return 0;
 }
 
-const struct gen_ops proc_meminfo_ops = { .show = show_meminfo };
-const struct gen_ops proc_version_ops = { .show = show_version };
+const struct gen_ops proc_meminfo_ops = { .show = show_meminfo, .sendable = true };
+const struct gen_ops proc_version_ops = { .show = show_version, .sendable = true };
 
 /* ---- sys ---- */
 
@@ -258,7 +258,7 @@ static ssize_t sys_write(struct ctx *ctx, struct inode *inode, const char *bytes
 	return (ssize_t)n;
 }
 
-static const struct gen_ops setting_ops = { .show = sys_show, .write = sys_write };
+static const struct gen_ops setting_ops = { .show = sys_show, .write = sys_write, .sendable = true, .fixed = true };
 
 static int sys_lookup(struct ctx *ctx, struct inode *dir, const char *name, struct inode **out)
 {
@@ -283,4 +283,4 @@ static int sys_list(struct ctx *ctx, struct inode *dir, uint64_t position, struc
 	return 0;
 }
 
-const struct gen_ops proc_sys_ops = { .lookup = sys_lookup, .list = sys_list };
+const struct gen_ops proc_sys_ops = { .lookup = sys_lookup, .list = sys_list, .fixed = true };

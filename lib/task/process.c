@@ -50,6 +50,7 @@ static void init_members(struct ctx *ctx, struct process *p, struct kernel *kern
 	p->group = pid;
 	p->exit_signal = SIGCHLD;
 	limits_init(&p->limits, ctx->env->fd_limit);
+	creds_give_serial(p);
 	p->call = ctx->call;
 	p->epoch = __atomic_load_n(&ctx->env->epoch, __ATOMIC_RELAXED);
 }

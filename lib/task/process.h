@@ -187,6 +187,8 @@ static inline void kernel_ctx(struct kernel *kernel, struct ctx *ctx, const char
 int process_create(struct ctx *ctx, const char *name, struct process **out);
 /** What clone(2) says to flags before it does anything: 0; -EINVAL, -EPERM. */
 int clone_check(const struct ctx *ctx, uint32_t flags);
+/** Whether the caller may have one process or thread more (RLIMIT_NPROC), which process_clone asks itself. 0; -EAGAIN */
+int clone_check_number(struct ctx *ctx);
 /**
  * A child of parent which shares with it what clone(2)'s flags say, and has copies of the rest; the signal of its end
  * is their low byte. name NULL: the parent's. -ENOMEM, -EAGAIN, -ESRCH (parent is ending)

@@ -289,6 +289,8 @@ int inode_chown(struct ctx *ctx, struct inode *inode, uint32_t uid, uint32_t gid
 {
 	int err;
 
+	if (inode->gen != NULL && inode->gen->fixed && (uid != UINT32_MAX || gid != UINT32_MAX))
+		return -EPERM;
 	/* Whose it is, the process it is about says anew at every look. */
 	if (inode->gen != NULL)
 		return may_chown(ctx, inode, uid, gid) ? 0 : -EPERM;

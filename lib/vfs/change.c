@@ -364,12 +364,42 @@ static int make_link(struct walk *w, struct inode *inode)
 	return err;
 }
 
-int vfs_link(struct ctx *ctx, const struct path_at *from, const struct path_at *to, unsigned flags)
+/*
+ * A descriptor alone names a file for a link only of who has opened it, with the credentials of now, or who is
+ * privileged; before 6.10 only of the latter. Linux asks so of every path that begins at a descriptor. 0; -ENOENT
+ */
+static int may_link_from(struct ctx *ctx, const struct path_at *at)
+{
+	bool opener = false;
+	struct file *file;
+
+	if (creds_fs_privileged(ctx) || *at->path == '/')
+		return 0;
+	if (!ctx->env->profile.link_by_opener)
+		return -ENOENT;
+	if (at->dirfd == PATH_CWD)
+		return 0;
+	file = fd_get_any(ctx, at->files, at->dirfd);
+	if (file == NULL)
+		return -EBADF;
+	opener = file->creds == __atomic_load_n(&ctx->creds->serial, __ATOMIC_RELAXED);
+	file_put(ctx, file);
+	return opener ? 0 : -ENOENT;
+}
+
+int vfs_link_from(struct ctx *ctx, const struct path_at *from, unsigned flags, struct dentry **out)
 {
 	unsigned how = (flags & AT_FOLLOW ? 0 : AT_NOFOLLOW) | (flags & AT_EMPTY);
+	int err = flags & AT_EMPTY ? may_link_from(ctx, from) : 0;
+
+	return err < 0 ? err : path_lookup(ctx, from, how, out);
+}
+
+int vfs_link(struct ctx *ctx, const struct path_at *from, const struct path_at *to, unsigned flags)
+{
 	struct dentry *old;
 	struct walk w;
-	int err = path_lookup(ctx, from, how, &old);
+	int err = vfs_link_from(ctx, from, flags, &old);
 
 	if (err < 0)
 		return err;

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 
 #include "base/limits.h"
+#include "vfs/tree.h"
 
 #define TRANSFER_MAX ((size_t)INT32_MAX & PAGE_MASK)
 
@@ -71,11 +72,31 @@ static ssize_t copy(struct ctx *ctx, struct file *in, uint64_t *in_pos, struct f
 	return done > 0 ? (ssize_t)done : moved;
 }
 
+/* Files of proc have offsets below 2 GiB, and not all of them can be sent. */
+static int check_generated(const struct file *in, uint64_t in_pos, size_t *n)
+{
+	const struct gen_ops *gen = in->inode->gen;
+
+	if (gen == NULL)
+		return 0;
+	if (in_pos + *n > INT32_MAX) {
+		if (in_pos >= INT32_MAX)
+			return -EOVERFLOW;
+		*n = INT32_MAX - in_pos;
+	}
+	return gen->sendable ? 0 : -EINVAL;
+}
+
 ssize_t vfs_sendfile(struct ctx *ctx, struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos, size_t n)
 {
+	int err;
+
 	n = MIN(n, TRANSFER_MAX);
 	if (out->ops->seekable && vfs_check_range(*out_pos, n) < 0)
 		return -EINVAL;
+	err = check_generated(in, *in_pos, &n);
+	if (err < 0)
+		return err;
 	if (file_flags(out) & FILE_APPEND || !in->ops->seekable || in->inode->huge_bytes != 0 ||
 	    S_ISDIR(in->inode->mode))
 		return -EINVAL;

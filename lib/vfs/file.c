@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/creds.h"
 #include "host/kmem.h"
 #include "vfs/tree.h"
 
@@ -104,6 +105,7 @@ int file_create(struct ctx *ctx, const struct file_ops *ops, struct inode *inode
 	file->inode = inode;
 	file->flags = flags;
 	file->backing.ops = &file_backing_ops;
+	file->creds = ctx->creds != NULL ? __atomic_load_n(&ctx->creds->serial, __ATOMIC_RELAXED) : 0;
 	*out = file;
 	return 0;
 }

@@ -40,6 +40,7 @@ struct file {
 	uint64_t pos;               /* p */
 	struct backing backing;     /* c  what mappings hold */
 	void *priv;                 /* c  of ops */
+	uint64_t creds;             /* c  which credentials opened it: their serial; 0: the machine's */
 	struct dentry *dentry;      /* c  the name that it was opened by, our reference; NULL: none in any directory */
 };
 

@@ -70,6 +70,8 @@ int vfs_bind(struct ctx *ctx, const char *path, uint32_t mode, struct dentry **o
 void vfs_unbind(struct ctx *ctx, struct dentry *dentry);
 int vfs_mkdir(struct ctx *ctx, const struct path_at *at, uint32_t mode);
 int vfs_symlink(struct ctx *ctx, const char *target, const struct path_at *at);
+/** What vfs_link gives a name to, with a reference, or why it may not. */
+int vfs_link_from(struct ctx *ctx, const struct path_at *from, unsigned flags, struct dentry **out);
 /** flags: AT_FOLLOW, AT_EMPTY. */
 int vfs_link(struct ctx *ctx, const struct path_at *from, const struct path_at *to, unsigned flags);
 int vfs_unlink(struct ctx *ctx, const struct path_at *at);

@@ -114,6 +114,10 @@ struct gen_ops {
 	ssize_t (*read_at)(struct ctx *ctx, struct inode *inode, uint64_t at, struct uio *uio);
 	/** Take what was written, n <= PAGE_BYTES bytes with a NUL behind; NULL: -EIO. Bytes taken, or an errno. */
 	ssize_t (*write)(struct ctx *ctx, struct inode *inode, const char *bytes, size_t n);
+	/** Whether its content can be sent to other files; Linux has not taught that to what is about processes. */
+	bool sendable;
+	/** Nobody can give it away. */
+	bool fixed;
 	/** May it be opened so (flags: FILE_*), after its mode has allowed it; NULL: yes. 0 or an errno. */
 	int (*open)(struct ctx *ctx, struct inode *inode, uint32_t flags);
 };

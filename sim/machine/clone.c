@@ -46,8 +46,10 @@ static int clone_thread(struct task *maker, uint32_t flags, const struct tids *t
 	struct ksim_process *p = process_handle(maker->process);
 	struct task *task;
 	uint32_t tid;
-	int err = acting_claim(p, TASK_ACTOR_OURS, &task);
+	int err = clone_check_number(&maker->ctx);
 
+	if (err == 0)
+		err = acting_claim(p, TASK_ACTOR_OURS, &task);
 	if (err < 0)
 		return err;
 	acting_inherit(task);
