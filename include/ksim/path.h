@@ -218,7 +218,7 @@ KSIM_EXPORT int ksim_fstatfs(int fd, struct statfs *fs);
  * for lseek.
  * @return bytes placed, 0 at the end, or -1 with errno EBADF, EFAULT, EINVAL (no room for one), ENOENT (the directory
  *   was removed), ENOTDIR
- * Linux: getdents(2). Deviations: at most 4096 bytes a call.
+ * Linux: getdents(2). Deviations: none known.
  */
 KSIM_EXPORT ssize_t ksim_getdents64(int fd, void *buf, size_t size);
 

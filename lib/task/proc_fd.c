@@ -227,5 +227,13 @@ static int fdinfo_list(struct ctx *ctx, struct inode *dir, uint64_t position, st
 	return list(ctx, dir, position, listing, false);
 }
 
-const struct gen_ops proc_fd_ops = { .lookup = fd_lookup, .list = fd_list };
+/* A process may look at its own, also with other ids than it began with. */
+static bool fd_admits(const struct ctx *ctx, const struct inode *dir)
+{
+	const struct process *p = ctx_process(ctx);
+
+	return p != NULL && p->owner.id == proc_pid(dir);
+}
+
+const struct gen_ops proc_fd_ops = { .lookup = fd_lookup, .list = fd_list, .admits = fd_admits };
 const struct gen_ops proc_fdinfo_ops = { .lookup = fdinfo_lookup, .list = fdinfo_list };

@@ -274,7 +274,8 @@ static uint32_t tame(const struct ctx *ctx, const struct inode *inode)
 
 static int chown_locked(struct ctx *ctx, struct inode *inode, uint32_t uid, uint32_t gid)
 {
-	if (!may_chown(ctx, inode, uid, gid))
+	/* Even a change of nothing takes the bits away, and may be refused for that. */
+	if (!may_chown(ctx, inode, uid, gid) || (tame(ctx, inode) != inode->mode && !inode_owned(ctx, inode)))
 		return -EPERM;
 	set_locked(&inode->mode, tame(ctx, inode));
 	if (uid != UINT32_MAX)
@@ -371,7 +372,7 @@ int vfs_truncate_at(struct ctx *ctx, const struct path_at *at, int64_t length)
 	else
 		err = inode_permission(ctx, dentry->inode, MAY_WRITE);
 	if (err == 0 && dentry->inode->object != NULL)
-		err = inode_truncate(ctx, dentry->inode, (uint64_t)length);
+		err = inode_truncate(ctx, dentry->inode, (uint64_t)length, false);
 	else if (err == 0)
 		err = -EINVAL;
 	dentry_put(ctx, dentry);

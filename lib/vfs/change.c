@@ -131,6 +131,22 @@ static int create_listed(struct ctx *ctx, struct dentry *dir, struct component n
 	return err;
 }
 
+/*
+ * The mode of what the caller makes in a directory. S_ISGID that would be of a group which is not the caller's goes
+ * by what it asks for, before the umask has its bits.
+ */
+static uint32_t mode_in(struct ctx *ctx, const struct inode *dir, uint32_t mode)
+{
+	const uint32_t both = S_ISGID | S_IXGRP;
+
+	if (S_ISLNK(mode))
+		return mode;
+	if (!S_ISDIR(mode) && inode_mode(dir) & S_ISGID && (mode & both) == both && !creds_fs_privileged(ctx) &&
+	    !caller_in_group(ctx, __atomic_load_n(&dir->gid, __ATOMIC_RELAXED)))
+		mode &= ~(uint32_t)S_ISGID;
+	return mode & ~fs_umask(ctx);
+}
+
 int node_create(struct ctx *ctx, struct dentry *dir, struct component name, uint32_t mode, uint64_t rdev,
                 const char *link, struct dentry **out)
 {
@@ -146,7 +162,7 @@ int node_create(struct ctx *ctx, struct dentry *dir, struct component name, uint
 		err = -EPERM;
 	if (err < 0)
 		return err;
-	err = tree_inode_create(ctx, dir->inode, mode, rdev, link, &inode);
+	err = tree_inode_create(ctx, dir->inode, mode_in(ctx, dir->inode, mode), rdev, link, &inode);
 	if (err < 0)
 		return err;
 	err = create_listed(ctx, dir, name, inode, out);
@@ -163,7 +179,7 @@ int node_create_nameless(struct ctx *ctx, struct dentry *dir, uint32_t mode, str
 
 	if (dir->inode->gen != NULL)
 		return -EOPNOTSUPP;
-	err = tree_inode_create(ctx, dir->inode, mode, 0, NULL, &inode);
+	err = tree_inode_create(ctx, dir->inode, mode_in(ctx, dir->inode, mode), 0, NULL, &inode);
 	if (err < 0)
 		return err;
 	inode->nlink = 0;
@@ -265,13 +281,13 @@ int vfs_mknod(struct ctx *ctx, const struct path_at *at, uint32_t mode, uint64_t
 		return err;
 	if (device && !whiteout && !creds_privileged(ctx))
 		return refuse_device(ctx, at);
-	mode = type | (mode & 07777 & ~fs_umask(ctx));
+	mode = type | (mode & 07777);
 	return make_and_forget(ctx, at, mode, device ? rdev : 0, NULL);
 }
 
 int vfs_mkdir(struct ctx *ctx, const struct path_at *at, uint32_t mode)
 {
-	return make_and_forget(ctx, at, S_IFDIR | (mode & 01777 & ~fs_umask(ctx)), 0, NULL);
+	return make_and_forget(ctx, at, S_IFDIR | (mode & 01777), 0, NULL);
 }
 
 int vfs_symlink(struct ctx *ctx, const char *target, const struct path_at *at)
@@ -285,7 +301,7 @@ int vfs_bind(struct ctx *ctx, const char *path, uint32_t mode, struct dentry **o
 {
 	const struct path_at at = { NULL, PATH_CWD, path };
 
-	return make_node(ctx, &at, S_IFSOCK | (mode & 07777 & ~fs_umask(ctx)), 0, NULL, out);
+	return make_node(ctx, &at, S_IFSOCK | (mode & 07777), 0, NULL, out);
 }
 
 void vfs_unbind(struct ctx *ctx, struct dentry *dentry)
@@ -565,6 +581,8 @@ static int judge_locked(const struct renaming *r, const struct dentry *old, cons
 
 	if (old == NULL || dentry_is_dead(r->to.at))
 		return -ENOENT;
+	if (r->to.last.len > PATH_NAME_MAX)
+		return -ENAMETOOLONG;
 	if (new != NULL && r->flags &RENAME_KEEP)
 		return -EEXIST;
 	if (new == NULL && swap)
@@ -596,6 +614,7 @@ static void swap_locked(struct renaming *r, struct dentry *old, struct dentry *n
 	dentry_get(r->to.at);
 	dir_move_locked(r->ctx, old, r->to.at, r->name, r->name_bytes, &was);
 	dir_move_locked(r->ctx, new, was.parent, was.name, was.name_bytes, &r->left);
+	dir_renew_locked(r->ctx, old); /* Linux moves it last */
 	dir_changed(r->ctx, r->from.at->inode, 0, -moved);
 	dir_changed(r->ctx, r->to.at->inode, 0, moved);
 	links_changed(r->ctx, old->inode, 0);
@@ -606,13 +625,13 @@ static void move_locked(struct renaming *r, struct dentry *old, struct dentry *n
 {
 	if (new != NULL)
 		take_away(r->ctx, new);
+	if (r->whiteout != NULL)
+		list_new(r->ctx, r->whiteout);
 	dentry_get(r->to.at);
 	dir_move_locked(r->ctx, old, r->to.at, r->name, r->name_bytes, &r->left);
 	dir_changed(r->ctx, r->from.at->inode, -1, -(int)is_dir(old));
 	dir_changed(r->ctx, r->to.at->inode, 1, is_dir(old));
 	links_changed(r->ctx, old->inode, 0);
-	if (r->whiteout != NULL)
-		list_new(r->ctx, r->whiteout);
 }
 
 static int rename_locked(struct renaming *r)
@@ -691,8 +710,8 @@ static int rename_walked(struct renaming *r)
 		return err;
 	if (r->from.at->inode->gen != NULL || r->to.at->inode->gen != NULL)
 		return refuse_made_up_rename(r);
-	if (r->from.last.len > PATH_NAME_MAX || r->to.last.len > PATH_NAME_MAX)
-		return -ENAMETOOLONG;
+	if (r->from.last.len > PATH_NAME_MAX)
+		return dentry_is_dead(r->from.at) ? -ENOENT : -ENAMETOOLONG;
 	err = prepare(r);
 	if (err == 0) {
 		rwlock_write(r->ctx, &tree->lock);

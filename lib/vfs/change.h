@@ -8,7 +8,7 @@
 #include "vfs/names.h"
 
 /**
- * A new inode under a new name, made by the caller; mode has lost the umask's bits.
+ * A new inode under a new name, made by the caller; mode before the umask has its bits.
  * 0 with a reference; -EEXIST, -ENOENT (the directory was removed), -EACCES, -ENAMETOOLONG, -EPERM, -ENOMEM
  */
 int node_create(struct ctx *ctx, struct dentry *dir, struct component name, uint32_t mode, uint64_t rdev,

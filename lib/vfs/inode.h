@@ -77,9 +77,10 @@ void inode_changed_locked(struct inode *inode);
 /**
  * ftruncate and O_TRUNC of an inode with pages, whatever the access mode: what the machine's commit policy says.
  * length <= OBJECT_SIZE_MAX. 0; -EPERM (seals), -EFBIG (the caller's limit, with SIGXFSZ), -EINVAL (huge pages: not a
- * multiple of them), -ENOMEM: nothing has changed.
+ * multiple of them), -ENOMEM: nothing has changed. stamp: also if it had that size and no
+ * pages.
  */
-int inode_truncate(struct ctx *ctx, struct inode *inode, uint64_t length);
+int inode_truncate(struct ctx *ctx, struct inode *inode, uint64_t length, bool stamp);
 /** Make an inode with pages at least that long, whatever anybody forbids: for a mapping of huge pages. */
 void inode_reach(struct ctx *ctx, struct inode *inode, uint64_t length);
 

@@ -9,7 +9,8 @@
  * that goes on at a position meets each entry once, whatever comes and goes meanwhile: what is new has positions behind
  * it, what is gone is passed over.
  *
- * Entries are gathered under the tree's lock, in a buffer of the call's own, and copied out when it is released.
+ * Entries are gathered under the tree's lock, in a buffer of the call's own, and copied out when it is released; then
+ * the next ones, while the caller has room.
  *
  * I1  d_off of an entry is the position of the next one
  * I2  the offset of the file is where the next call goes on, and moves only if its entries have been copied out
@@ -87,7 +88,7 @@ static int list_names(struct ctx *ctx, struct dentry *dir, struct listing *listi
 		err = -ENOENT;
 	else if (listing->position == LISTING_FIRST)
 		at = dir_at_locked(dir, LISTING_END);
-	else if (listing->position != LISTING_END)
+	else if (listing->position < LISTING_END)
 		at = dir_at_locked(dir, listing->position);
 	for (; at != NULL; at = next) {
 		next = next_entry(at);
@@ -152,8 +153,23 @@ static ssize_t list(struct ctx *ctx, struct file *file, uint64_t *position, stru
 	if (err < 0)
 		return err;
 	*position = listing.position;
-	inode_accessed(file->inode);
+	if (!(file_flags(file) & FILE_NOATIME))
+		inode_accessed(file->inode);
 	return (ssize_t)listing.len;
+}
+
+/* Batch after batch, until the buffer or the directory ends. */
+static ssize_t list_all(struct ctx *ctx, struct file *file, uint64_t *position, struct uptr to, size_t size)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	do {
+		n = list(ctx, file, position, uptr_add(to, done), size - done);
+		if (n > 0)
+			done += (size_t)n;
+	} while (n > 0 && done < size);
+	return done > 0 ? (ssize_t)done : n;
 }
 
 ssize_t vfs_getdents(struct ctx *ctx, struct file *file, struct uptr to, size_t size)
@@ -168,7 +184,7 @@ ssize_t vfs_getdents(struct ctx *ctx, struct file *file, struct uptr to, size_t 
 	position = file->pos;
 	if (made_up)
 		mutex_unlock(ctx, &file->pos_lock);
-	n = list(ctx, file, &position, to, size);
+	n = list_all(ctx, file, &position, to, size);
 	if (made_up)
 		mutex_lock(ctx, &file->pos_lock);
 	if (n >= 0)

@@ -27,7 +27,7 @@ struct dir {
 
 /* Positions of a listing, as Linux numbers them. */
 #define LISTING_FIRST 2u
-#define LISTING_END   ((uint64_t)INT64_MAX)
+#define LISTING_END   ((uint64_t)INT32_MAX)
 /* What Linux charges a directory of a tmpfs for a name. */
 #define NAME_CHARGE 20u
 
@@ -72,12 +72,13 @@ struct old_place {
 };
 void dir_move_locked(struct ctx *ctx, struct dentry *dentry, struct dentry *parent, char *name, size_t name_bytes,
                      struct old_place *old);
+/** Have a listed dentry come first in listings, as if it were new. */
+void dir_renew_locked(struct ctx *ctx, struct dentry *dentry);
 /** Whether `above` is dentry or one of the directories that it is in. */
 bool dentry_within_locked(const struct dentry *dentry, const struct dentry *above);
 
 /**
- * A new inode as if made in dir by the caller: owner, group, device; mode without the umask's bits, which the caller
- * has taken off. link: of S_IFLNK. Its nlink is 1, of a directory 2. 0 or -ENOMEM.
+ * A new inode as if made in dir by the caller: owner, group, device; mode as it is to be. link: of S_IFLNK. Its nlink is 1, of a directory 2. 0 or -ENOMEM.
  */
 int tree_inode_create(struct ctx *ctx, const struct inode *dir, uint32_t mode, uint64_t rdev, const char *link,
                       struct inode **out);

@@ -148,9 +148,24 @@ static int may_open(struct ctx *ctx, const struct inode *inode, uint32_t flags, 
 	return flags & FILE_NOATIME && !inode_owned(ctx, inode) ? -EPERM : 0;
 }
 
-/* The last word on what was found. */
-static int open_found(struct ctx *ctx, struct dentry *dentry, uint32_t flags, bool fresh, bool must_be_dir,
-                      struct file **out)
+/*
+ * Who would make a file in a sticky directory of everybody's, and finds somebody else's name there, is kept from it; from
+ * files and fifos only by settings that are off here.
+ */
+static bool is_trap(const struct ctx *ctx, const struct inode *dir, const struct inode *inode)
+{
+	const uint32_t shared = S_ISVTX | S_IWOTH;
+	uint32_t mode = inode_mode(inode), uid = __atomic_load_n(&inode->uid, __ATOMIC_RELAXED);
+
+	if (dir == NULL || (inode_mode(dir) & shared) != shared || S_ISREG(mode) || S_ISFIFO(mode))
+		return false;
+	return uid != __atomic_load_n(&dir->uid, __ATOMIC_RELAXED) &&
+	       (ctx->creds == NULL || uid != creds_load(&ctx->creds->fsuid));
+}
+
+/* The last word on what was found; dir: the directory of the name, NULL: it has none. */
+static int open_found(struct ctx *ctx, struct inode *dir, struct dentry *dentry, uint32_t flags, bool fresh,
+                      bool must_be_dir, struct file **out)
 {
 	const struct inode *inode = dentry->inode;
 	struct file *file;
@@ -160,6 +175,8 @@ static int open_found(struct ctx *ctx, struct dentry *dentry, uint32_t flags, bo
 		return -EEXIST;
 	if (flags & FILE_CREAT && S_ISDIR(inode_mode(inode)))
 		return -EISDIR;
+	if (flags & FILE_CREAT && is_trap(ctx, dir, inode))
+		return -EACCES;
 	if ((must_be_dir || flags & FILE_DIRECTORY) && !S_ISDIR(inode_mode(inode)))
 		return -ENOTDIR;
 	if (!(flags & FILE_PATH))
@@ -171,7 +188,7 @@ static int open_found(struct ctx *ctx, struct dentry *dentry, uint32_t flags, bo
 	if (err < 0)
 		return err;
 	if (flags & FILE_TRUNC && !fresh && inode->object != NULL)
-		err = inode_truncate(ctx, file->inode, 0);
+		err = inode_truncate(ctx, file->inode, 0, true);
 	if (err < 0)
 		file_put(ctx, file);
 	else
@@ -186,7 +203,7 @@ static int make_last(struct walk *w, uint32_t mode, struct dentry **out)
 {
 	if (w->at->inode->gen != NULL)
 		return -ENOENT;
-	return node_create(w->ctx, w->at, w->last, S_IFREG | (mode & MODE_BITS & ~fs_umask(w->ctx)), 0, NULL, out);
+	return node_create(w->ctx, w->at, w->last, S_IFREG | (mode & MODE_BITS), 0, NULL, out);
 }
 
 /* What the last component of the walk is, or becomes. */
@@ -225,7 +242,7 @@ static int open_walked(struct walk *w, uint32_t flags, uint32_t mode, struct fil
 	}
 	if (err < 0)
 		return err;
-	err = open_found(w->ctx, found, flags, fresh, must_be_dir, out);
+	err = open_found(w->ctx, w->kind == LAST_NAME ? w->at->inode : NULL, found, flags, fresh, must_be_dir, out);
 	dentry_put(w->ctx, found);
 	return err;
 }
@@ -243,7 +260,7 @@ static int open_tmpfile(struct ctx *ctx, const struct path_at *at, uint32_t flag
 	else
 		err = inode_permission(ctx, dir->inode, MAY_WRITE | MAY_EXEC);
 	if (err == 0)
-		err = node_create_nameless(ctx, dir, S_IFREG | (mode & MODE_BITS & ~fs_umask(ctx)), &dentry);
+		err = node_create_nameless(ctx, dir, S_IFREG | (mode & MODE_BITS), &dentry);
 	if (err == 0) {
 		dentry->inode->linkable = !(flags & FILE_EXCL);
 		err = open_dentry(ctx, dentry, flags & ~(uint32_t)NOT_SHOWN, out);

@@ -166,7 +166,7 @@ ssize_t shmfile_read(struct ctx *ctx, struct file *file, struct uio *uio, uint64
 
 /* Size. */
 
-static int truncate_locked(struct ctx *ctx, struct inode *inode, uint64_t length)
+static int truncate_locked(struct ctx *ctx, struct inode *inode, uint64_t length, bool stamp)
 {
 	uint64_t size = object_size(inode->object);
 	int err;
@@ -183,18 +183,20 @@ static int truncate_locked(struct ctx *ctx, struct inode *inode, uint64_t length
 		if (err < 0)
 			return err;
 	}
+	stamp |= length != size || object_pages(ctx, inode->object) > 0;
 	object_resize(ctx, inode->object, length);
 	drop_set_ids_locked(ctx, inode);
-	inode_modified_locked(inode);
+	if (stamp)
+		inode_modified_locked(inode);
 	return 0;
 }
 
-int inode_truncate(struct ctx *ctx, struct inode *inode, uint64_t length)
+int inode_truncate(struct ctx *ctx, struct inode *inode, uint64_t length, bool stamp)
 {
 	int err;
 
 	mutex_lock(ctx, &inode->lock);
-	err = truncate_locked(ctx, inode, length);
+	err = truncate_locked(ctx, inode, length, stamp);
 	mutex_unlock(ctx, &inode->lock);
 	return err;
 }
@@ -211,7 +213,7 @@ int vfs_truncate(struct ctx *ctx, struct file *file, int64_t length)
 {
 	if (length < 0 || file->inode->object == NULL || !file_writable(file))
 		return -EINVAL;
-	return inode_truncate(ctx, file->inode, (uint64_t)length);
+	return inode_truncate(ctx, file->inode, (uint64_t)length, true);
 }
 
 /* A mode that Linux knows, for some file system or other; the others are refused before the file is looked at. */

@@ -292,6 +292,12 @@ void dir_move_locked(struct ctx *ctx, struct dentry *dentry, struct dentry *pare
 	enter(ctx, dentry);
 }
 
+void dir_renew_locked(struct ctx *ctx, struct dentry *dentry)
+{
+	leave(dentry);
+	enter(ctx, dentry);
+}
+
 bool dentry_within_locked(const struct dentry *dentry, const struct dentry *above)
 {
 	while (dentry != above && dentry->parent != dentry)
@@ -336,9 +342,6 @@ static void init_owner(struct ctx *ctx, const struct inode *dir, uint32_t mode, 
 		inode->gid = __atomic_load_n(&dir->gid, __ATOMIC_RELAXED);
 		if (S_ISDIR(mode))
 			mode |= S_ISGID;
-		else if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !creds_fs_privileged(ctx) &&
-		         !caller_in_group(ctx, inode->gid))
-			mode &= ~(uint32_t)S_ISGID;
 	}
 	inode->mode = mode;
 }

@@ -116,6 +116,8 @@ struct gen_ops {
 	ssize_t (*write)(struct ctx *ctx, struct inode *inode, const char *bytes, size_t n);
 	/** Whether its content can be sent to other files; Linux has not taught that to what is about processes. */
 	bool sendable;
+	/** Whether the caller may do what its mode refuses; NULL: no. */
+	bool (*admits)(const struct ctx *ctx, const struct inode *inode);
 	/** Nobody can give it away. */
 	bool fixed;
 	/** May it be opened so (flags: FILE_*), after its mode has allowed it; NULL: yes. 0 or an errno. */

@@ -4,6 +4,8 @@
  */
 #include "abi_tree.h"
 
+#include <limits.h>
+
 /* ---- mkdir and rmdir ---- */
 
 TEST(dirs, mkdir_makes_an_empty_directory)
@@ -277,4 +279,65 @@ TEST(dirs, many_names_are_all_found)
 		EXPECT_EQ(x_unlink(name), 0);
 	}
 	EXPECT_EQ(stat_of(".").st_size, 40);
+}
+
+TEST(dirs, one_call_fills_a_large_buffer)
+{
+	/* getdents(2): as many as there is room for. */
+	enum { FILES = 200, ROOM = 40 * FILES };
+	_Alignas(8) static char room[ROOM];
+	char name[16];
+	int fd;
+
+	yard();
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "file%03d", i);
+		make_file(name, 0);
+	}
+	fd = opened(".", O_RDONLY | O_DIRECTORY);
+	EXPECT_EQ(x_getdents64(fd, room, sizeof(room)), 2 * 24 + FILES * 32);
+	EXPECT_EQ(x_lseek(fd, 0, SEEK_CUR), INT_MAX); /* the end of any directory of a tmpfs */
+	EXPECT_EQ(x_getdents64(fd, room, sizeof(room)), 0);
+	EXPECT_FAILS(x_read(fd, room, 10), EISDIR);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(dirs, listing_with_NOATIME_stamps_nothing)
+{
+	/* open(2), O_NOATIME. */
+	const struct timespec long_ago[2] = { { 1000, 0 }, { 2000, 0 } };
+	_Alignas(8) char room[500];
+	int fd;
+
+	yard();
+	make_dir("d");
+	SETUP(x_utimensat(AT_FDCWD, "d", long_ago, 0) == 0);
+	fd = opened("d", O_RDONLY | O_DIRECTORY | O_NOATIME);
+	EXPECT(x_getdents64(fd, room, sizeof(room)) > 0);
+	EXPECT_EQ(stat_of("d").st_atim.tv_sec, 1000);
+	EXPECT_EQ(x_close(fd), 0);
+	fd = opened("d", O_RDONLY | O_DIRECTORY);
+	EXPECT(x_getdents64(fd, room, sizeof(room)) > 0);
+	EXPECT(stat_of("d").st_atim.tv_sec > 2000);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(dirs, truncate_by_path_of_an_empty_file_to_nothing_stamps_nothing)
+{
+	/* Unlike ftruncate and O_TRUNC (fs/open.c, do_truncate), and of a file with pages (mm/shmem.c, shmem_setattr). */
+	const struct timespec long_ago[2] = { { 1000, 0 }, { 2000, 0 } };
+	int fd;
+
+	yard();
+	make_file("f", 0);
+	SETUP(x_utimensat(AT_FDCWD, "f", long_ago, 0) == 0);
+	EXPECT_EQ(x_truncate("f", 0), 0);
+	EXPECT_EQ(stat_of("f").st_mtim.tv_sec, 2000);
+	fd = opened("f", O_RDWR);
+	EXPECT_EQ(x_ftruncate(fd, 0), 0);
+	EXPECT(stat_of("f").st_mtim.tv_sec > 2000);
+	SETUP(x_write(fd, "x", 1) == 1 && x_futimens(fd, long_ago) == 0);
+	EXPECT_EQ(x_truncate("f", 1), 0);
+	EXPECT(stat_of("f").st_mtim.tv_sec > 2000);
+	EXPECT_EQ(x_close(fd), 0);
 }

@@ -519,3 +519,84 @@ TEST(perms, connect_needs_write_permission_on_the_socket)
 	EXPECT_EQ(x_close(open), 0);
 	EXPECT_EQ(x_close(closed), 0);
 }
+
+static int changes_nothing_of_set_id_files(void *unused)
+{
+	(void)unused;
+	BECOME(BOB);
+	CHILD_EXPECT(x_chown("alice", (uid_t)-1, (gid_t)-1) == 0);
+	CHILD_FAILS(x_chown("setuid", (uid_t)-1, (gid_t)-1), EPERM);
+	CHILD_FAILS(x_chown("setgid", (uid_t)-1, (gid_t)-1), EPERM);
+	return 0;
+}
+
+TEST(perms, chown_of_nothing_takes_set_id_bits_and_so_is_the_owners)
+{
+	/* chown(2): the bits go whenever an unprivileged user changes the owner, even to what it was. */
+	shared_yard();
+	make_file("setuid", 1);
+	make_file("setgid", 1);
+	SETUP(x_chmod("setuid", 04644) == 0 && x_chmod("setgid", 02755) == 0);
+	EXPECT_EQ(in_child(changes_nothing_of_set_id_files, NULL), 0);
+	EXPECT_EQ(mode_of("setuid"), 04644);
+	EXPECT_EQ(x_chown("setuid", (uid_t)-1, (gid_t)-1), 0);
+	EXPECT_EQ(mode_of("setuid"), 0644);
+}
+
+static int makes_set_gid_files(void *unused)
+{
+	(void)unused;
+	BECOME(BOB);
+	x_umask(0777);
+	CHILD_EXPECT(x_close(x_open("d/f", O_CREAT | O_RDWR, 07777)) == 0);
+	CHILD_EXPECT(mode_of("d/f") == 05000);
+	CHILD_EXPECT(x_close(x_open("d/g", O_CREAT | O_RDWR, 07767)) == 0);
+	CHILD_EXPECT(mode_of("d/g") == 07000);
+	return 0;
+}
+
+TEST(perms, SGID_of_anothers_group_goes_by_the_mode_before_the_umask)
+{
+	/* inode(7), S_ISGID; fs/inode.c, mode_strip_sgid. */
+	shared_yard();
+	make_dir("d");
+	SETUP(x_chmod("d", 02777) == 0);
+	EXPECT_EQ(in_child(makes_set_gid_files, NULL), 0);
+}
+
+TEST(perms, anothers_link_in_a_sticky_directory_is_not_opened_for_creating)
+{
+	/* fs/namei.c, may_create_in_sticky: links, sockets and devices, whatever the settings; root is not exempt. */
+	shared_yard();
+	make_dir("d");
+	make_link("f", "d/l");
+	SETUP(x_chmod("d", 01777) == 0 && x_lchown("d/l", ALICE, ALICE) == 0);
+	EXPECT_FAILS(x_open("d/l", O_RDWR | O_CREAT | O_NOFOLLOW, 0644), EACCES);
+	EXPECT_FAILS(x_open("d/l", O_RDWR | O_NOFOLLOW), ELOOP);
+	SETUP(x_lchown("d/l", 0, 0) == 0);
+	EXPECT_FAILS(x_open("d/l", O_RDWR | O_CREAT | O_NOFOLLOW, 0644), ELOOP);
+}
+
+static int looks_at_its_own_descriptors(void *unused)
+{
+	char text[100];
+
+	(void)unused;
+	CHILD_EXPECT(x_setfsuid(BOB) == 0);
+	CHILD_EXPECT(x_readlink("/proc/self/fd/100", text, sizeof(text)) > 0);
+	CHILD_EXPECT(x_close(x_open("/proc/self/fd", O_RDONLY | O_DIRECTORY)) == 0);
+	return 0;
+}
+
+TEST(perms, descriptors_in_proc_are_their_processs_with_any_ids)
+{
+	/* proc(5); fs/proc/fd.c, proc_fd_permission. */
+	int fd;
+
+	shared_yard();
+	fd = x_open("root", O_RDONLY);
+	SETUP(x_fcntl(fd, F_DUPFD, 100) == 100);
+	EXPECT_EQ(in_child(looks_at_its_own_descriptors, NULL), 0);
+	EXPECT_EQ(x_close(fd), 0);
+	EXPECT_EQ(x_close(100), 0);
+}

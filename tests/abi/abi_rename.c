@@ -249,3 +249,17 @@ TEST(rename, links_are_moved_not_followed)
 	EXPECT(S_ISREG(lstat_of("m").st_mode));
 	EXPECT_EQ(stat_of("f").st_size, 5);
 }
+
+TEST(rename, missing_name_goes_before_a_new_name_that_is_too_long)
+{
+	/* rename(2): ENOENT, ENAMETOOLONG. */
+	char name[300];
+
+	yard();
+	make_file("f", 0);
+	long_name(name, 256);
+	EXPECT_FAILS(x_rename("none", name), ENOENT);
+	EXPECT_FAILS(x_rename("f", name), ENAMETOOLONG);
+	EXPECT_FAILS(x_renameat2(AT_FDCWD, "f", AT_FDCWD, name, RENAME_EXCHANGE), ENAMETOOLONG);
+	EXPECT(is_there("f"));
+}

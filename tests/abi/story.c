@@ -3,48 +3,18 @@
  * A random story of one process's memory, told call by call: mappings of all kinds come, go, move and change in a range
  * of 48 pages, three files grow, shrink and get holes, and somebody stores, loads, forks, reads and writes in between.
  *
- * It is not a test of its own. tests/abi/stories has the host's kernel and ksim tell the same story, by the same seed,
- * and compares what they say: each result and errno, the size and blocks of each file after each call, now and then the
- * mappings as smaps has them, and in the end every byte. Addresses are told as pages of the range.
- *
- *	STORY_SEED, STORY_CALLS   which story, and how long it is
- *	STORY_OUT                 where it is written to
+ * It is told for tests/abi/stories (story.h): each result and errno, the size and blocks of each file after each call,
+ * now and then the mappings as smaps has them, and in the end every byte. Addresses are told as pages of the range.
  *
  * Left out is what goes by the host's memory rather than by what is promised: MADV_FREE, MADV_COLD and MADV_PAGEOUT,
  * Rss and its parts, since the host maps around a page that is read.
  */
-#include "abi.h"
-
-#include <stdlib.h>
+#include "story.h"
 
 enum { PAGES = 48, FILES = 3, FILE_PAGES = 12, SHOW_EVERY = 20 };
 
 static addr_t base;
 static int fds[FILES], read_only;
-static FILE *out;
-static int step; /* the number of the call that is told */
-
-/* ---- chance ---- */
-
-static uint64_t random_state;
-
-static unsigned below(unsigned n)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (unsigned)((random_state >> 20) % n);
-}
-
-#define ONE_OF(...) \
-	((const int[]){ __VA_ARGS__ })[below((unsigned)(sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int)))]
-
-static void seed_by(const char *seed)
-{
-	random_state = UINT64_C(0x9e3779b97f4a7c15) * (strtoull(seed, NULL, 10) + 1);
-	for (int i = 0; i < 10; i++)
-		below(2);
-}
 
 /* Some pages of the range. */
 struct pages {
@@ -73,24 +43,17 @@ static size_t bytes(unsigned n)
 
 /* ---- telling ---- */
 
-static char said[400];
-static size_t nsaid;
-
-#define SAY(...) (nsaid += (size_t)snprintf(said + nsaid, sizeof(said) - nsaid, __VA_ARGS__))
-
 /* What was said, the result, and the files. */
 static void tell(long result)
 {
-	int error = result == -1 ? errno : 0;
 	struct stat st;
 
-	fprintf(out, "%d %s = %ld %d", step, said, result, error);
+	tell_result(result);
 	for (int i = 0; i < FILES; i++) {
 		SETUP(x_fstat(fds[i], &st) == 0);
 		fprintf(out, " %ld/%ld", (long)st.st_size, (long)st.st_blocks / 8);
 	}
 	fprintf(out, "\n");
-	nsaid = 0;
 }
 
 /* An address that a call has returned. */
@@ -202,15 +165,6 @@ static void do_load(void)
 	SAY("load %u+%u", at, offset);
 	say_fault(probe_ld8(page(at) + offset, &value));
 	tell(value);
-}
-
-static unsigned sum_of(const unsigned char *buf, size_t n)
-{
-	unsigned sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		sum = sum * 31 + buf[i];
-	return sum;
 }
 
 static void do_file(void)
@@ -426,22 +380,18 @@ static addr_t find_range(void)
 	return (found + bytes(1024) - 1) & ~(addr_t)(bytes(512) - 1);
 }
 
-TEST(story, is_told)
+TEST(story, of_memory)
 {
-	const char *seed = getenv("STORY_SEED"), *calls = getenv("STORY_CALLS"), *path = getenv("STORY_OUT");
+	int calls;
 
-	if (seed == NULL || calls == NULL || path == NULL)
-		SKIP("STORY_SEED, STORY_CALLS and STORY_OUT say what is to be told");
-	out = fopen(path, "w");
-	SETUP(out != NULL);
-	seed_by(seed);
+	BEGIN_STORY(calls);
 	base = find_range();
 	for (int i = 0; i < FILES; i++) {
 		fds[i] = x_memfd_create("story", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		SETUP(fds[i] >= 0 && x_ftruncate(fds[i], (off_t)(4 + 4 * i) * PAGE) == 0);
 	}
 	read_only = reopen(fds[0], O_RDONLY);
-	for (step = 0; step < atoi(calls); step++) {
+	for (step = 0; step < calls; step++) {
 		do_something();
 		if (step % SHOW_EVERY == 0)
 			show_mappings();
@@ -452,5 +402,5 @@ TEST(story, is_told)
 	for (int i = 0; i < FILES; i++)
 		EXPECT_EQ(x_close(fds[i]), 0);
 	EXPECT_EQ(x_close(read_only), 0);
-	EXPECT_EQ(fclose(out), 0);
+	end_story();
 }
