@@ -273,7 +273,7 @@ KSIM_EXPORT int ksim_fchownat(int dirfd, const char *path, uid_t uid, gid_t gid,
  * @param times  two; NULL: now; tv_nsec may be UTIME_NOW or UTIME_OMIT
  * @return 0, or -1 with errno EACCES (now, and neither the owner nor allowed to write), EINVAL (flags; tv_nsec; no
  *   path), EPERM (other times, and not the owner)
- * Linux: utimensat(2). Deviations: times before 1970 become 1970.
+ * Linux: utimensat(2). Deviations: times beyond 1678 and 2262 become those.
  */
 KSIM_EXPORT int ksim_utimensat(int dirfd, const char *path, const struct timespec times[2], int flags);
 KSIM_EXPORT int ksim_futimens(int fd, const struct timespec times[2]);

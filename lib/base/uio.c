@@ -128,6 +128,25 @@ int copy_out(struct ctx *ctx, struct uptr to, const void *from, size_t n)
 	return 0;
 }
 
+int copy_out_number(struct ctx *ctx, struct uptr to, const void *number, size_t n)
+{
+	size_t here;
+	uint64_t was;
+
+	to = uptr_meant(ctx, to);
+	here = PAGE_BYTES - to.bits % PAGE_BYTES;
+	if (n <= here || !is_user(to))
+		return copy_out(ctx, to, number, n);
+	/* What lies on the second page first: if it cannot be, nothing has changed. */
+	if (copy_in(ctx, &was, uptr_add(to, here), n - here) < 0 ||
+	    copy_out(ctx, uptr_add(to, here), (const char *)number + here, n - here) < 0)
+		return -EFAULT;
+	if (copy_out(ctx, to, number, here) == 0)
+		return 0;
+	copy_out(ctx, uptr_add(to, here), &was, n - here);
+	return -EFAULT;
+}
+
 /* Page by page, since the page after the one with the NUL need not be there. */
 static ssize_t string_from_user(struct ctx *ctx, char *to, ksim_addr addr, size_t size)
 {

@@ -48,6 +48,8 @@ struct uptr uptr_meant(const struct ctx *ctx, struct uptr p);
 /** Copy n bytes in or out: 0, or -EFAULT (with a prefix possibly copied, as on Linux). */
 int copy_in(struct ctx *ctx, void *to, struct uptr from, size_t n);
 int copy_out(struct ctx *ctx, struct uptr to, const void *from, size_t n);
+/** The same of a number of at most 8 bytes, which is written wholly or not, as a store is. */
+int copy_out_number(struct ctx *ctx, struct uptr to, const void *number, size_t n);
 
 /**
  * Copy a string in, with its NUL.

@@ -100,12 +100,12 @@ _Static_assert(sizeof(struct stat_x86_64) == ABI_STAT_MAX && sizeof(struct stat_
 		(out)->size = (int64_t)(from)->size;                          \
 		(out)->blksize = (__typeof__((out)->blksize))(from)->blksize; \
 		(out)->blocks = (int64_t)(from)->blocks;                      \
-		(out)->atime = (from)->atime_ns / 1000000000u;                \
-		(out)->atime_nsec = (from)->atime_ns % 1000000000u;           \
-		(out)->mtime = (from)->mtime_ns / 1000000000u;                \
-		(out)->mtime_nsec = (from)->mtime_ns % 1000000000u;           \
-		(out)->ctime = (from)->ctime_ns / 1000000000u;                \
-		(out)->ctime_nsec = (from)->ctime_ns % 1000000000u;           \
+		(out)->atime = (uint64_t)abi_seconds((from)->atime_ns);       \
+		(out)->atime_nsec = abi_nanoseconds((from)->atime_ns);        \
+		(out)->mtime = (uint64_t)abi_seconds((from)->mtime_ns);       \
+		(out)->mtime_nsec = abi_nanoseconds((from)->mtime_ns);        \
+		(out)->ctime = (uint64_t)abi_seconds((from)->ctime_ns);       \
+		(out)->ctime_nsec = abi_nanoseconds((from)->ctime_ns);        \
 	} while (0)
 
 size_t abi_stat_size(enum ksim_arch abi)

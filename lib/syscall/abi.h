@@ -22,6 +22,17 @@ size_t abi_stat(enum ksim_arch abi, const struct kstat *stat, uint8_t out[ABI_ST
 /** st_mode and st_size of one. */
 void abi_stat_read(enum ksim_arch abi, const uint8_t in[ABI_STAT_MAX], uint32_t *mode, uint64_t *size);
 size_t abi_stat_size(enum ksim_arch abi);
+/** Of a time of a file, which may be before 1970. */
+static inline int64_t abi_seconds(uint64_t ns)
+{
+	const int64_t s = 1000000000, t = (int64_t)ns;
+
+	return t >= 0 ? t / s : -((-t + s - 1) / s);
+}
+static inline uint32_t abi_nanoseconds(uint64_t ns)
+{
+	return (uint32_t)((int64_t)ns - abi_seconds(ns) * 1000000000);
+}
 
 /* Shared by both, as the kernel has them. */
 struct abi_msghdr {

@@ -37,7 +37,7 @@ static int put_three(const struct syscall_frame *frame, uint32_t real, uint32_t 
 	const uint32_t ids[] = { real, effective, saved };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
-		if (copy_out(frame->ctx, arg_pointer(frame, i), &ids[i], sizeof(ids[i])) < 0)
+		if (copy_out_number(frame->ctx, arg_pointer(frame, i), &ids[i], sizeof(ids[i])) < 0)
 			return -EFAULT;
 	return 0;
 }

@@ -187,10 +187,10 @@ static int header_out(struct ctx *ctx, struct uptr to, const struct abi_msghdr *
 		err = sockaddr_out(ctx, msg->has_name ? &msg->addr : NULL, (struct uptr){ header->name },
 		                   uptr_add(to, offsetof(struct abi_msghdr, namelen)));
 	if (err == 0)
-		err = copy_out(ctx, uptr_add(to, offsetof(struct abi_msghdr, flags)), &flags, sizeof(flags));
+		err = copy_out_number(ctx, uptr_add(to, offsetof(struct abi_msghdr, flags)), &flags, sizeof(flags));
 	if (err == 0)
-		err = copy_out(ctx, uptr_add(to, offsetof(struct abi_msghdr, controllen)), &controllen,
-		               sizeof(controllen));
+		err = copy_out_number(ctx, uptr_add(to, offsetof(struct abi_msghdr, controllen)), &controllen,
+		                      sizeof(controllen));
 	return err;
 }
 

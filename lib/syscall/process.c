@@ -98,7 +98,7 @@ long sys_wait4(const struct syscall_frame *frame)
 		return found;
 	status = end_status(&child.end);
 	if (!uptr_null(arg_pointer(frame, 1)) &&
-	    copy_out(frame->ctx, arg_pointer(frame, 1), &status, sizeof(status)) < 0)
+	    copy_out_number(frame->ctx, arg_pointer(frame, 1), &status, sizeof(status)) < 0)
 		return -EFAULT;
 	return put_rusage(frame, 3) < 0 ? -EFAULT : (long)child.pid;
 }
@@ -148,6 +148,17 @@ static int find_child(const struct syscall_frame *frame, struct child_end *child
 	return process_wait_for(frame->ctx, frame->process, &query, child);
 }
 
+/* Number by number: what lies between them is the caller's. */
+static int put_child_info(struct ctx *ctx, struct uptr to, const uint8_t raw[ABI_SIGINFO_BYTES])
+{
+	static const uint8_t at[] = { 0, 4, 8, 16, 20, 24 }; /* si_signo, errno, code, pid, uid, status */
+
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++)
+		if (copy_out_number(ctx, uptr_add(to, at[i]), raw + at[i], sizeof(uint32_t)) < 0)
+			return -EFAULT;
+	return 0;
+}
+
 long sys_waitid(const struct syscall_frame *frame)
 {
 	struct signal_info info = { 0 };
@@ -167,8 +178,7 @@ long sys_waitid(const struct syscall_frame *frame)
 	}
 	abi_siginfo(&info, raw);
 	/* Linux tells of nobody too, and whatever came of it; what is not told of is left as it is. */
-	if (!uptr_null(arg_pointer(frame, 2)) &&
-	    copy_out(frame->ctx, arg_pointer(frame, 2), raw, ABI_SIGINFO_CHILD_BYTES) < 0)
+	if (!uptr_null(arg_pointer(frame, 2)) && put_child_info(frame->ctx, arg_pointer(frame, 2), raw) < 0)
 		return -EFAULT;
 	return MIN(found, 0);
 }

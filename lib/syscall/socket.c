@@ -79,7 +79,7 @@ int sockaddr_out(struct ctx *ctx, const struct unix_addr *addr, struct uptr to, 
 		return -EFAULT;
 	if (room < 0)
 		return -EINVAL;
-	if (copy_out(ctx, to_len, &len, sizeof(len)) < 0)
+	if (copy_out_number(ctx, to_len, &len, sizeof(len)) < 0)
 		return -EFAULT;
 	return copy_out(ctx, to, &raw, (size_t)MIN(MIN(room, len), (int32_t)sizeof(raw)));
 }
@@ -109,6 +109,13 @@ long sys_socket(const struct syscall_frame *frame)
 	return err < 0 ? err : new_fd(frame, file, type & TYPE_CLOEXEC);
 }
 
+static int put_pair(struct ctx *ctx, struct uptr to, const int fds[2])
+{
+	int err = copy_out_number(ctx, to, &fds[0], sizeof(fds[0]));
+
+	return err < 0 ? err : copy_out_number(ctx, uptr_add(to, sizeof(fds[0])), &fds[1], sizeof(fds[1]));
+}
+
 /* Two numbers, told to the caller before there is anything behind them, as Linux does. */
 static int reserve_pair(const struct syscall_frame *frame, bool cloexec, int fds[2])
 {
@@ -119,7 +126,7 @@ static int reserve_pair(const struct syscall_frame *frame, bool cloexec, int fds
 	if (fds[0] < 0)
 		return fds[0];
 	fds[1] = fd_reserve(frame->ctx, files, 0, cloexec);
-	err = fds[1] < 0 ? fds[1] : copy_out(frame->ctx, arg_pointer(frame, 3), fds, 2 * sizeof(fds[0]));
+	err = fds[1] < 0 ? fds[1] : put_pair(frame->ctx, arg_pointer(frame, 3), fds);
 	if (err == 0)
 		return 0;
 	if (fds[1] >= 0)

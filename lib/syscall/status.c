@@ -96,7 +96,7 @@ _Static_assert(sizeof(struct abi_statx) == 256, "struct statx");
 
 static struct abi_statx_time statx_time(uint64_t ns)
 {
-	return (struct abi_statx_time){ (int64_t)(ns / NS_PER_S), (uint32_t)(ns % NS_PER_S), 0 };
+	return (struct abi_statx_time){ abi_seconds(ns), abi_nanoseconds(ns), 0 };
 }
 
 /* As the kernel's own numbers of devices: 12 bits of major, 20 of minor, the latter in two pieces. */
@@ -361,18 +361,18 @@ struct abi_timespec {
 };
 
 /* What utimensat is given for one time. */
+/* In ns, which reach from 1678 to 2262. */
 static uint64_t time_of(const struct abi_timespec *time, bool *invalid)
 {
 	enum { NOW = (1 << 30) - 1, OMIT = (1 << 30) - 2 };
+	const int64_t far_s = INT64_MAX / (int64_t)NS_PER_S - 1;
 
 	if (time->nsec == NOW)
 		return TIME_NOW;
 	if (time->nsec == OMIT)
 		return TIME_OMIT;
 	*invalid |= time->nsec < 0 || (uint64_t)time->nsec >= NS_PER_S;
-	if (time->sec < 0)
-		return 0;
-	return MIN((uint64_t)time->sec, (uint64_t)INT64_MAX / NS_PER_S) * NS_PER_S + (uint64_t)time->nsec;
+	return (uint64_t)(MAX(MIN(time->sec, far_s), -far_s) * (int64_t)NS_PER_S + time->nsec);
 }
 
 static int copy_in_times(const struct syscall_frame *frame, unsigned i, struct times *times)

@@ -189,7 +189,7 @@ long sys_sendfile(const struct syscall_frame *frame)
 	file_put(ctx, from.file);
 	file_put(ctx, to.file);
 	/* Linux writes the word whatever came of it. */
-	if (!uptr_null(from.word) && position_store(ctx, &from) < 0)
+	if (!uptr_null(from.word) && copy_out_number(ctx, from.word, &from.at, sizeof(from.at)) < 0)
 		return -EFAULT;
 	return moved;
 }

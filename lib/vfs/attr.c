@@ -29,18 +29,19 @@
 #include "phys/phys.h"
 #include "vfs/names.h"
 
-#define DAY_NS (UINT64_C(24) * 3600 * 1000000000)
+#define NS_PER_S INT64_C(1000000000)
+#define DAY_S    (24 * 3600)
 
 enum { MODE_BITS = 07777 };
 enum { SHORT_LINK = 128 }; /* tmpfs keeps a longer text in a page */
 
 bool node_access_counts(const struct inode *inode)
 {
-	uint64_t atime = __atomic_load_n(&inode->atime_ns, __ATOMIC_RELAXED);
-	uint64_t mtime = __atomic_load_n(&inode->mtime_ns, __ATOMIC_RELAXED);
-	uint64_t ctime = __atomic_load_n(&inode->ctime_ns, __ATOMIC_RELAXED);
+	int64_t atime = (int64_t)__atomic_load_n(&inode->atime_ns, __ATOMIC_RELAXED);
+	int64_t mtime = (int64_t)__atomic_load_n(&inode->mtime_ns, __ATOMIC_RELAXED);
+	int64_t ctime = (int64_t)__atomic_load_n(&inode->ctime_ns, __ATOMIC_RELAXED);
 
-	return atime <= mtime || atime <= ctime || host_realtime_ns() - atime >= DAY_NS;
+	return atime <= mtime || atime <= ctime || (int64_t)host_realtime_ns() / NS_PER_S - atime / NS_PER_S >= DAY_S;
 }
 
 uint64_t node_blocks(const struct inode *inode)

@@ -99,10 +99,10 @@ int vfs_chmod_at(struct ctx *ctx, const struct path_at *at, uint32_t mode, unsig
 int inode_chown(struct ctx *ctx, struct inode *inode, uint32_t uid, uint32_t gid);
 int vfs_chown_at(struct ctx *ctx, const struct path_at *at, uint32_t uid, uint32_t gid, unsigned flags);
 
-#define TIME_NOW  UINT64_MAX       /* UTIME_NOW */
-#define TIME_OMIT (UINT64_MAX - 1) /* UTIME_OMIT */
+#define TIME_NOW  (UINT64_C(1) << 63) /* UTIME_NOW */
+#define TIME_OMIT (TIME_NOW + 1)      /* UTIME_OMIT */
 
-/** What utimensat sets; realtime in ns, or TIME_*. */
+/** What utimensat sets; realtime in ns, negative (as an int64_t) before 1970, or TIME_*. */
 struct times {
 	uint64_t atime_ns, mtime_ns;
 	bool invalid; /* one of them is no time: -EINVAL, once the path is found */

@@ -25,7 +25,7 @@ struct tids {
 static void put_tid(struct task *task, struct uptr to, uint32_t tid)
 {
 	task->ctx.call = "clone";
-	copy_out(&task->ctx, to, &tid, sizeof(tid));
+	copy_out_number(&task->ctx, to, &tid, sizeof(tid));
 	ctx_drain(&task->ctx);
 }
 

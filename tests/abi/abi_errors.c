@@ -709,3 +709,79 @@ TEST(errors, set_of_signals_of_another_size_fails_EINVAL)
 	EXPECT_EQ(KERNEL(rt_sigprocmask, SIG_BLOCK, of(none), 0, 8), 0);
 	EXPECT_EQ(KERNEL(rt_sigprocmask, 3, of(none), 0, 8), -EINVAL);
 }
+
+/* ---- results that reach into memory that is not there ---- */
+
+/* Two pages, of which the second has gone; all of it 'm'. */
+static addr_t edge_of_memory(void)
+{
+	addr_t map = map_anonymous(2, RW, MAP_PRIVATE);
+
+	for (addr_t i = 0; i < 64; i++)
+		st8(map + PAGE - 1 - i, 'm');
+	unmap(map + PAGE, 1);
+	return map + PAGE;
+}
+
+static void expect_untouched(addr_t edge, unsigned n, const char *call)
+{
+	for (unsigned i = 1; i <= n; i++)
+		EXPECT_MSG(ld8(edge - i) == 'm', "%s has written %u before the hole", call, i);
+}
+
+static int forks_and_waits_badly(void *arg)
+{
+	addr_t edge = edge_of_memory();
+	siginfo_t info;
+	pid_t child;
+
+	(void)arg;
+	child = x_fork_into(ends_at_once, NULL);
+	CHILD_EXPECT(child > 0 && x_waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) == 0);
+	CHILD_EXPECT(KERNEL(wait4, child, of(ubuf(edge - 2)), 0, 0) == -EFAULT);
+	CHILD_EXPECT(ld8(edge - 1) == 'm' && ld8(edge - 2) == 'm');
+	child = x_fork_into(ends_at_once, NULL);
+	CHILD_EXPECT(child > 0 && KERNEL(waitid, P_PID, child, of(ubuf(edge - 18)), WEXITED, 0) == -EFAULT);
+	CHILD_EXPECT(ld8(edge - 18) == SIGCHLD);                    /* si_signo, errno, code */
+	CHILD_EXPECT(ld8(edge - 6) == 'm');                         /* what lies between them */
+	CHILD_EXPECT(ld8(edge - 1) == 'm' && ld8(edge - 2) == 'm'); /* si_pid */
+	return 0;
+}
+
+TEST(errors, number_that_reaches_into_a_hole_is_not_written_at_all)
+{
+	/* EFAULT of getresuid(2), sendfile(2), socketpair(2), wait(2): each number is one store. */
+	addr_t edge = edge_of_memory();
+	int fd = memfd(1), free_fd = lowest_free_fd();
+	uid_t id;
+
+	EXPECT_EQ(KERNEL(getresuid, of(ubuf(edge - 2)), of(&id), of(&id)), -EFAULT);
+	expect_untouched(edge, 2, "getresuid");
+	EXPECT_EQ(KERNEL(getresgid, of(&id), of(ubuf(edge - 3)), of(&id)), -EFAULT);
+	expect_untouched(edge, 3, "getresgid");
+	EXPECT_EQ(KERNEL(socketpair, AF_UNIX, SOCK_STREAM, 0, of(ubuf(edge - 6))), -EFAULT);
+	expect_untouched(edge, 2, "socketpair");
+	EXPECT_EQ(ld8(edge - 6), free_fd); /* the first of the two */
+	EXPECT_EQ(x_close(fd), 0);
+	unmap(edge - PAGE, 1);
+	EXPECT_EQ(in_child(forks_and_waits_badly, NULL), 0);
+}
+
+TEST(errors, times_before_1970_are_kept)
+{
+	/* utimensat(2). */
+	const struct timespec times[2] = { { -5, 7 }, { -1000000000, 999999999 } };
+	struct stat st;
+	int fd;
+
+	yard();
+	fd = x_open("f", O_CREAT | O_RDWR, 0644);
+	SETUP(fd >= 0);
+	EXPECT_EQ(x_futimens(fd, times), 0);
+	EXPECT_EQ(x_fstat(fd, &st), 0);
+	EXPECT_EQ(st.st_atim.tv_sec, -5);
+	EXPECT_EQ(st.st_atim.tv_nsec, 7);
+	EXPECT_EQ(st.st_mtim.tv_sec, -1000000000);
+	EXPECT_EQ(st.st_mtim.tv_nsec, 999999999);
+	EXPECT_EQ(x_close(fd), 0);
+}
