@@ -5,33 +5,10 @@
  *
  * Made by number where libc would change an argument or has no name for the call.
  */
-#include "abi.h"
+#include "abi_kernel.h"
 
 #include <dirent.h>
 #include <limits.h>
-
-#ifdef ABI_KSIM
-#define KERNEL(name, ...) kernel(ksim_nr(abi_machine(), #name), (const long[6]){ __VA_ARGS__ })
-
-static long kernel(long nr, const long args[6])
-{
-	return ksim_syscall(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
-}
-#else
-#define KERNEL(name, ...) kernel(SYS_##name, (const long[6]){ __VA_ARGS__ })
-
-static long kernel(long nr, const long args[6])
-{
-	long result = syscall(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
-
-	return result == -1 ? -errno : result;
-}
-#endif
-
-static long of(const void *pointer)
-{
-	return (long)(uintptr_t)pointer;
-}
 
 static long nowhere(void)
 {

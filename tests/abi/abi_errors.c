@@ -24,6 +24,7 @@
  *	clone3(2), pidfds, namespaces    EAGAIN of waitid, ENOSPC and EUSERS of clone; those of ksim are EINVAL
  *	openat2(2), pkey_mprotect(2)     ENOSYS
  */
+#include "abi_kernel.h"
 #include "abi_tree.h"
 
 #include <limits.h>
@@ -33,30 +34,6 @@
 #endif
 
 enum { RW = PROT_READ | PROT_WRITE, NOBODY = 65534 };
-
-/* Libc looks at some arguments itself. */
-#ifdef ABI_KSIM
-#define KERNEL(name, ...) kernel(ksim_nr(abi_machine(), #name), (const long[6]){ __VA_ARGS__ })
-
-static long kernel(long nr, const long args[6])
-{
-	return ksim_syscall(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
-}
-#else
-#define KERNEL(name, ...) kernel(SYS_##name, (const long[6]){ __VA_ARGS__ })
-
-static long kernel(long nr, const long args[6])
-{
-	long result = syscall(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
-
-	return result == -1 ? -errno : result;
-}
-#endif
-
-static long of(const void *pointer)
-{
-	return (long)(uintptr_t)pointer;
-}
 
 /* In a child: root no more. */
 static int give_up_root(void)
