@@ -51,15 +51,16 @@ int clone_check(const struct ctx *ctx, uint32_t flags)
 	return 0;
 }
 
-/* Threads of it that count as its user's: it is one as long as it is not waited for. */
-static uint64_t count_threads(struct ctx *ctx, struct process *p)
+/* Its threads, if it is the user's and complete: it is one as long as it is not waited for. */
+static uint64_t count_threads(struct ctx *ctx, struct process *p, uint32_t uid)
 {
-	unsigned active;
+	uint64_t n = 0;
 
 	mutex_lock(ctx, &p->lock);
-	active = process_active_locked(p);
+	if (p->born && creds_load(&p->creds.uid) == uid)
+		n = MAX(process_active_locked(p), 1u);
 	mutex_unlock(ctx, &p->lock);
-	return MAX(active, 1u);
+	return n;
 }
 
 static uint64_t count_of_user(struct ctx *ctx, uint32_t uid)
@@ -70,8 +71,8 @@ static uint64_t count_of_user(struct ctx *ctx, uint32_t uid)
 
 	mutex_lock(ctx, &kernel->lock);
 	TAILQ_FOREACH(p, &kernel->processes, link)
-		if (process_state(p) != PROCESS_REAPED && creds_load(&p->creds.uid) == uid)
-			n += count_threads(ctx, p);
+		if (process_state(p) != PROCESS_REAPED)
+			n += count_threads(ctx, p, uid);
 	mutex_unlock(ctx, &kernel->lock);
 	return n;
 }

@@ -30,7 +30,7 @@
 #include "vfs/names.h"
 
 #define NS_PER_S INT64_C(1000000000)
-#define DAY_S    (24 * 3600)
+#define DAY_S    (INT64_C(24) * 3600)
 
 enum { MODE_BITS = 07777 };
 enum { SHORT_LINK = 128 }; /* tmpfs keeps a longer text in a page */
