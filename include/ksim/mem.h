@@ -141,17 +141,20 @@ KSIM_EXPORT int ksim_mprotect(ksim_addr addr, size_t length, int prot);
  *                       every access is SIGSEGV until it is removed again
  * @return 0, or -1 with errno; where there is a hole, what lies on both sides has been dealt with:
  *   EACCES  REMOVE of a mapping that is not shared, or may not be written
- *   EAGAIN  no memory for the kernel's own records, or too many mappings
+ *   EAGAIN  no memory for the kernel's own records, or too many mappings; COLLAPSE: a page of the file is held by a call
+ *           that is under way
+ *   EBUSY   COLLAPSE: the limit of the memory group
  *   EFAULT  POPULATE_*: past the end of the file
  *   EINVAL  addr, length or advice; DONTNEED, FREE, REMOVE, COLD, PAGEOUT or GUARD_INSTALL of locked memory; FREE,
  *           WIPEONFORK of what is not private and anonymous; REMOVE of private anonymous memory; POPULATE_* against the
- *           protection; COLLAPSE where no huge page is possible, nothing was touched, or pages of a file do not lie in
- *           a block of 2 MiB (Linux would copy them)
+ *           protection; COLLAPSE where no huge page is possible, nothing is there, a guard stands, or a private mapping
+ *           has copies of its own (and then the file's pages are together nevertheless)
  *   ENOMEM  a hole in the range; POPULATE_*, COLLAPSE: no memory
  *   EPERM   REMOVE of a sealed file
  * Threads: any that acts as a process. What DONTNEED and its kin take away no thread can touch when it returns.
  * Linux: madvise(2), 6.18. Deviations: HWPOISON and SOFT_OFFLINE are EINVAL, as where the kernel was built without
- * them.
+ * them. COLLAPSE never maps what lies beyond the end of a file, where Linux has zeros if the end is within the 2 MiB:
+ * here it stays SIGBUS. Nor does it move the pages of a memfd of somebody else's (<ksim/kernel/object.h>): EINVAL.
  */
 KSIM_EXPORT int ksim_madvise(ksim_addr addr, size_t length, int advice);
 

@@ -17,8 +17,7 @@
  *
  * Locking: map exclusive for flags, guards and COLLAPSE, shared for all else. Linux: mm/madvise.c, hugepage_madvise in
  * mm/khugepaged.c, ksm_madvise in mm/ksm.c. Differs: memory is never poisoned, as by a kernel that was built without
- * CONFIG_MEMORY_FAILURE (HWPOISON and SOFT_OFFLINE are EINVAL); COLLAPSE moves no pages of objects, so it is EINVAL
- * where they do not lie in a block already.
+ * CONFIG_MEMORY_FAILURE (HWPOISON and SOFT_OFFLINE are EINVAL).
  */
 #include "mm/vma.h"
 
@@ -170,21 +169,27 @@ static int check_reclaim(const struct part *part)
 	return part->advice == ADVICE_FREE && !is_private_anonymous(part->vma) ? -EINVAL : 0;
 }
 
-/* A run of pages as huge ones: there is nothing to be done if none fits whole. Map lock exclusive. */
+/*
+ * A run of pages as huge ones: there is nothing to be done if none fits whole. A page that is held, or a guard over a
+ * file, does not keep the others from it. Map lock exclusive.
+ */
 static int collapse(struct ctx *ctx, const struct part *part)
 {
 	ksim_addr first = (part->vma->start + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
 	ksim_addr start = (part->start + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
 	bool fits = first + HUGE_BYTES <= part->vma->end;
-	int err = 0;
+	int err = 0, last = 0;
 
 	if (!fits || part->vma->flags & VMA_HUGETLB || !vma_huge_fits(part->vma, first))
 		return -EINVAL;
 	if (start >= (part->end & ~(HUGE_BYTES - 1)))
 		return start == (part->end & ~(HUGE_BYTES - 1)) ? 0 : -EINVAL;
-	for (; start + HUGE_BYTES <= part->end && err == 0; start += HUGE_BYTES)
+	for (; start + HUGE_BYTES <= part->end && (err >= 0 || err == -EAGAIN); start += HUGE_BYTES) {
 		err = mm_collapse(ctx, part->vma, start);
-	return err;
+		if (err != 0)
+			last = err == COLLAPSE_GUARDED ? -EINVAL : err;
+	}
+	return last;
 }
 
 static int guard(struct ctx *ctx, const struct part *part)

@@ -67,7 +67,7 @@ static bool populate_run(struct ctx *ctx, const struct vma *vma, ksim_addr addr,
 	return room;
 }
 
-static bool populate_vma(struct ctx *ctx, const struct vma *vma, ksim_addr start, ksim_addr end)
+bool mm_populate_vma(struct ctx *ctx, const struct vma *vma, ksim_addr start, ksim_addr end)
 {
 	while (start < end) {
 		ksim_addr next = MIN(end, (start | (PT_LEAF_SPAN - 1)) + 1);
@@ -89,7 +89,7 @@ void mm_populate(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end)
 	for (const struct vma *vma = ranges_at_or_above(&mm->vmas, start); vma != NULL && vma->start < end;
 	     vma = ranges_at_or_above(&mm->vmas, vma->end))
 		if (vma->object != NULL && vma->prot != 0 &&
-		    !populate_vma(ctx, vma, MAX(vma->start, start), MIN(vma->end, end)))
+		    !mm_populate_vma(ctx, vma, MAX(vma->start, start), MIN(vma->end, end)))
 			break;
 	mm_filled(ctx, mm, start, end);
 	map_read_unlock(ctx, mm);

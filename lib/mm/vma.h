@@ -197,9 +197,12 @@ void mm_huge_cut(struct ctx *ctx, struct mm *mm, ksim_addr at);
 bool mm_huge_merge(struct ctx *ctx, struct vma *vma, ksim_addr start, ksim_addr end);
 
 /**
- * collapse.c: have one entry map the 2 MiB from `at` on, where vma_huge_fits. Map lock exclusive.
- * 0; -EINVAL (nothing is there, or it is an object's and lies apart), -ENOMEM
+ * collapse.c: have one entry map the 2 MiB from `at` on, where vma_huge_fits, or as much of it as the file has. Map
+ * lock exclusive.
+ * @return 0; COLLAPSE_GUARDED; -EINVAL (nothing is there, or copies of the mapping's own), -ENOMEM, -EBUSY (a memory
+ * group's limit), -EAGAIN (somebody holds a page)
  */
+enum { COLLAPSE_GUARDED = 1 /* the object's pages are in a block, but a guard stands where it would be mapped */ };
 int mm_collapse(struct ctx *ctx, struct vma *vma, ksim_addr at);
 
 /* ---- huge pages from the pool: hugetlb.c ---- */
@@ -259,6 +262,12 @@ int mm_place(const struct mm *mm, const struct mm_map *what, ksim_addr *out);
  * allow it), -EFAULT (past the end of the file). What comes before is brought in.
  */
 int mm_populate_advised(struct ctx *ctx, struct mm *mm, ksim_addr start, ksim_addr end, bool write);
+
+/**
+ * populate.c: set the entries of a range of the VMA, which has an object, for what is there already. Map lock.
+ * @return false: no nodes are to be had
+ */
+bool mm_populate_vma(struct ctx *ctx, const struct vma *vma, ksim_addr start, ksim_addr end);
 
 /* ---- map.c: taking ranges out ---- */
 

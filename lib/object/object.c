@@ -13,7 +13,8 @@
  * shrink goes through the pages in runs of OBJECT_BATCH that it takes out of their slots. What lies between the first
  * page of a run and that of the next is zapped at once, absent pages too, for a private mapping may hold a copy there.
  * So no memory is needed, no frame is reused while a translation to it can exist, and the cost grows with pages and
- * mappings, not with their product. All of it is one hold of the object's lock: nobody sees it half done.
+ * mappings, not with their product. All of it is one hold of the object's lock: nobody sees it half done. Where pages
+ * move to other frames (gather.c) they are taken from the mappings likewise.
  *
  * I1  a present slot holds exactly one reference on its frame, which is a FRAME_FILE
  * I2  a slot at or beyond npages(size) is present only if fallocate filled it; and between a write of new pages and the
@@ -171,14 +172,26 @@ static void zap_locked(struct ctx *ctx, struct object *object, uint64_t first, u
 	}
 }
 
+/* Whoever has looked a page up before does not map it any more. */
+static void raise_seq_locked(struct object *object)
+{
+	__atomic_fetch_add(&object->seq, 1, __ATOMIC_RELEASE);
+	host_fence();
+}
+
+void object_hide_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t last)
+{
+	raise_seq_locked(object);
+	zap_locked(ctx, object, first, last, false);
+}
+
 static void remove_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t last, bool private_copies)
 {
 	pfn_t pfns[OBJECT_BATCH];
 	uint64_t next = first;
 	size_t n, most;
 
-	__atomic_fetch_add(&object->seq, 1, __ATOMIC_RELEASE);
-	host_fence();
+	raise_seq_locked(object);
 	do {
 		most = OBJECT_BATCH - next % OBJECT_BATCH; /* where pages lie close, up to where a block begins */
 		n = object->ops->remove(ctx, object, &next, last, pfns, most);

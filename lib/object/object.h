@@ -12,6 +12,8 @@
 #include "object/backing.h"
 #include "phys/runs.h"
 
+#include <errno.h>
+
 struct ksim_object_ops;
 struct mapper;
 struct object;
@@ -79,6 +81,15 @@ struct object_ops {
 	 */
 	pfn_t (*block)(struct ctx *ctx, struct object *object, uint64_t first, bool alloc);
 	/**
+	 * Have pages [first, first + HUGE_FRAMES) be a block, those that are there with what is in them and the others,
+	 * also beyond the size, as zeros; all of them are data from now on. Mappings lose them and keep their copies.
+	 * @param first  a multiple of HUGE_FRAMES
+	 * @return 0, also if they were a block; and nothing has changed but that they may be mapped no more: -EINVAL
+	 * none is there, or fallocate alone has put one beyond the size; -ENOMEM; -EAGAIN somebody holds one
+	 * NULL: the pages stay where they are.
+	 */
+	int (*gather)(struct ctx *ctx, struct object *object, uint64_t first);
+	/**
 	 * Allocate zeroed frames for the absent pages of [first, first + n): all or none, also beyond the size. Those
 	 * are no data until they are touched; those that were there are data from now on, as on Linux. 0; -ENOMEM; or
 	 * -ENOSPC, where pages have a unit, and then those before the one that could not be had are there.
@@ -117,7 +128,7 @@ struct object {
 	const struct object_ops *ops; /* c */
 	struct mutex lock;            /* RANK_OBJECT */
 	uint64_t size;                /* a  bytes; written under lock */
-	uint64_t seq;                 /* a  raised by every removal, after size is stored and before pages go */
+	uint64_t seq;                 /* a  raised by every removal, after size is stored and before pages go, or move */
 	struct itree mappers;         /* o */
 	int64_t writers;              /* a  mappings that may write, or -1: none may ever be made */
 };
@@ -182,6 +193,18 @@ static inline pfn_t object_block(struct ctx *ctx, struct object *object, uint64_
 {
 	return object->ops->block != NULL ? object->ops->block(ctx, object, first, alloc) : PFN_NONE;
 }
+
+/** As object_ops.gather; -EINVAL of objects without it. */
+static inline int object_gather(struct ctx *ctx, struct object *object, uint64_t first)
+{
+	return object->ops->gather != NULL ? object->ops->gather(ctx, object, first) : -EINVAL;
+}
+
+/**
+ * Take pages [first, last] from every mapping though they stay in their slots; the mappings' own copies stay. From then
+ * on a fault that has looked one up before maps it no more. Object lock held.
+ */
+void object_hide_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t last);
 
 /**
  * Give the object a new size, in bytes. Shrinking, or the same size again, zeroes the tail of the last page, removes

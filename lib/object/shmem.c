@@ -21,17 +21,19 @@
  *	absent ----- page() MAKE, TOUCH ----------------------------------------> data
  *	   '-------- commit() ----> unwritten: marked -- page() TOUCH, commit() --^
  *
- * Both unwritten pages and data count in st_blocks; both go absent by remove().
+ * Both unwritten pages and data count in st_blocks; both go absent by remove(). What gather() copies (gather.c) is data.
  *
  * I1  a frame in a slot was zeroed before it got there
  * I2  page() hands out and makes pages below the size only, and makes one only if it sees so under the lock, so it
  *     cannot put one behind the back of a truncation; with PAGE_BEYOND, and commit(), beyond it too, for a caller who
  *     keeps truncations away
- * I3  beyond the size there are pages of zeros only: unwritten ones, and what a write made that failed
+ * I3  beyond the size there are pages of zeros only: unwritten ones, what a write made that failed, and what a block
+ *     needed to be whole
  * I4  no slot is emptied and no node freed but under the lock and `looked`, so that a frame found under either has the
  *     slot's reference until the caller has one of his own
  *
- * Locking: object->lock, under which frames and nodes may be allocated and no page is ever zeroed; inside it `looked`.
+ * Locking: object->lock, under which frames and nodes may be allocated and no page is zeroed but by gather(); inside it
+ * `looked`.
  * Linux: mm/shmem.c. Not modelled: swap, quotas.
  */
 #include "object/shmem.h"
@@ -118,8 +120,7 @@ static int look(struct ctx *ctx, struct object *object, uint64_t pgidx, unsigned
 	return err;
 }
 
-/* Free the nodes that hold nothing. */
-static void prune_locked(struct ctx *ctx, struct object *object)
+void shmem_prune_locked(struct ctx *ctx, struct object *object)
 {
 	rwlock_write(ctx, &shmem_of(object)->looked);
 	radix_prune(ctx->env, radix_of(object));
@@ -134,7 +135,7 @@ int shmem_install_locked(struct ctx *ctx, struct object *object, uint64_t first,
 
 	*used = 0;
 	if (err < 0) {
-		prune_locked(ctx, object);
+		shmem_prune_locked(ctx, object);
 		return err;
 	}
 	for (uint64_t pgidx = first; pgidx < first + n; pgidx++) {
@@ -453,6 +454,7 @@ static const struct object_ops shmem_ops = {
 	.unlook = shmem_unlook,
 	.pages = shmem_pages,
 	.block = shmem_block,
+	.gather = shmem_gather,
 	.commit = shmem_commit,
 	.remove = shmem_remove,
 	.next = shmem_next,

@@ -32,7 +32,11 @@ int shmem_look_locked(struct ctx *ctx, struct object *object, uint64_t pgidx, un
 int shmem_install_locked(struct ctx *ctx, struct object *object, uint64_t first, uint64_t n, unsigned how,
                          const pfn_t *pfns, uint64_t *used);
 
+/** Free the nodes that hold nothing. Object lock held, `looked` not. */
+void shmem_prune_locked(struct ctx *ctx, struct object *object);
+
 /* Of object_ops. */
+int shmem_gather(struct ctx *ctx, struct object *object, uint64_t first);
 size_t shmem_remove(struct ctx *ctx, struct object *object, uint64_t *next, uint64_t last, pfn_t *out, size_t n);
 bool shmem_next(struct ctx *ctx, struct object *object, uint64_t pgidx, uint64_t *found, pfn_t *pfn);
 uint64_t shmem_count(struct ctx *ctx, struct object *object);

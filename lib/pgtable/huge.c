@@ -155,8 +155,8 @@ void pt_split(struct ctx *ctx, struct pgtable *pt, ksim_addr addr)
 	pt_unlock(ctx, &slot);
 }
 
-/* The flags that all entries of a node agree on, marks of any of them included, if they map a block in a row; else 0. */
-static unsigned flags_in_common(const struct pgtable *pt, pfn_t node, pfn_t *head)
+/* The flags that all entries of a node agree on, marks of any of them included, if they map a block in a row; else -1. */
+static int flags_in_common(const struct pgtable *pt, pfn_t node, pfn_t *head)
 {
 	const pte_t *entries = node_entries(pt, node);
 	const unsigned marks = PTE_ACCESSED | PTE_DIRTY;
@@ -165,7 +165,7 @@ static unsigned flags_in_common(const struct pgtable *pt, pfn_t node, pfn_t *hea
 
 	*head = pte_pfn(first);
 	if (!pte_present(first) || head->n % HUGE_FRAMES != 0)
-		return 0;
+		return -1;
 	flags = pte_flags(pt->format, first);
 	allowed = flags & ~marks;
 	for (uint64_t i = 1; i < PT_ENTRIES; i++) {
@@ -173,10 +173,10 @@ static unsigned flags_in_common(const struct pgtable *pt, pfn_t node, pfn_t *hea
 
 		if (!pte_present(pte) || pte_pfn(pte).n != head->n + i ||
 		    (pte_flags(pt->format, pte) & ~marks) != allowed)
-			return 0;
+			return -1;
 		flags |= pte_flags(pt->format, pte) & marks;
 	}
-	return flags;
+	return (int)flags;
 }
 
 static bool are_used_as(const struct pgtable *pt, pfn_t head, enum frame_use use)
@@ -190,9 +190,9 @@ static bool are_used_as(const struct pgtable *pt, pfn_t head, enum frame_use use
 pfn_t pt_merge(struct ctx *ctx, struct pgtable *pt, ksim_addr addr, enum frame_use use)
 {
 	struct pt_slot slot;
-	unsigned flags;
 	pte_t table;
 	pfn_t head, node;
+	int flags;
 
 	if (!pt_find_second(pt, addr, &slot))
 		return PFN_NONE;
@@ -201,10 +201,10 @@ pfn_t pt_merge(struct ctx *ctx, struct pgtable *pt, ksim_addr addr, enum frame_u
 		return PFN_NONE;
 	node = pte_pfn(table);
 	flags = flags_in_common(pt, node, &head);
-	if (flags == 0 || !are_used_as(pt, head, use))
+	if (flags < 0 || !are_used_as(pt, head, use))
 		return PFN_NONE;
 	pt_lock(ctx, &slot);
-	pte_exchange(slot.entry, pte_make_huge(pt->format, head, flags));
+	pte_exchange(slot.entry, pte_make_huge(pt->format, head, (unsigned)flags));
 	pt_unlock(ctx, &slot);
 	__atomic_fetch_sub(&pt->nodes, 1, __ATOMIC_RELAXED);
 	return node;

@@ -215,6 +215,13 @@ bool group_has_room(struct ctx *ctx, uint64_t n)
 	return n <= group->limit - __atomic_load_n(&group->used, __ATOMIC_RELAXED) || refuse(ctx, group, id) == 0;
 }
 
+bool group_is_full(const struct ctx *ctx, uint64_t n)
+{
+	struct group_look look;
+
+	return group_look(ctx->env->phys, owner_group(ctx->owner), &look) && n > look.limit - look.used;
+}
+
 void groups_destroy(struct phys *phys)
 {
 	if (phys->groups != NULL)

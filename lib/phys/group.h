@@ -81,6 +81,9 @@ static inline void group_forget(const struct phys *phys, uint64_t pfn, uint64_t 
 /** Whether the caller's group, if it has one, would take n frames more; if not, that counts as a refusal. */
 bool group_has_room(struct ctx *ctx, uint64_t n);
 
+/** Whether it is the limit of the caller's group that forbids n frames more. Nothing counts as refused. */
+bool group_is_full(const struct ctx *ctx, uint64_t n);
+
 /** Free all groups. */
 void groups_destroy(struct phys *phys);
 /** Validator. Allocator's lock held. */

@@ -6,12 +6,6 @@
  */
 #include "abi.h"
 
-#include <stdlib.h>
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
 enum { RW = PROT_READ | PROT_WRITE, LARGE = 512 * PAGE, SIZE = 3 * LARGE, NPAGES = SIZE / PAGE };
 
 /* A place for SIZE bytes that is aligned to a large page, inside a reservation of one more. */
@@ -247,82 +241,5 @@ TEST(large_pages, advised_memory_is_what_it_is_elsewhere)
 	expect_marks(p.at, 0, 100);
 	expect_marks(p.at, 101, 600);
 	expect_marks(p.at, 601, NPAGES);
-	give_back(p);
-}
-
-/* Memory whose pages are small so far. */
-static struct place small_place(void)
-{
-	struct place p = place();
-	bool none = linux_release() < 6001; /* no MADV_COLLAPSE */
-
-#ifdef ABI_KSIM
-	none |= getenv("ABI_HUGE") != NULL;
-#endif
-	map_anonymous_at(p);
-	if (none || x_madvise(p.at, SIZE, MADV_NOHUGEPAGE) < 0) {
-		give_back(p);
-		SKIP("this kernel has no large pages");
-	}
-	return p;
-}
-
-TEST(large_pages, collapse_keeps_what_is_there_and_makes_zeros_of_the_rest)
-{
-	/* madvise(2), MADV_COLLAPSE. */
-	struct place p = small_place();
-
-	mark_all(p.at);
-	EXPECT_EQ(x_madvise(p.at + LARGE, LARGE, MADV_DONTNEED), 0);
-	st8(p.at + LARGE + 7 * PAGE, 9);
-	EXPECT_EQ(x_madvise(p.at, SIZE, MADV_HUGEPAGE), 0);
-	EXPECT_EQ(x_madvise(p.at, SIZE, MADV_COLLAPSE), 0);
-	expect_marks(p.at, 0, 512);
-	expect_marks(p.at, 1024, NPAGES);
-	EXPECT_EQ(ld8(p.at + LARGE + 7 * PAGE), 9);
-	EXPECT_EQ(ld8(p.at + LARGE + 8 * PAGE), 0);
-	st8(p.at + LARGE + 8 * PAGE, 1);
-	EXPECT_EQ(x_madvise(p.at, SIZE, MADV_COLLAPSE), 0);
-	EXPECT_EQ(x_madvise(p.at + PAGE, LARGE, MADV_COLLAPSE), 0); /* no whole one is in it */
-	give_back(p);
-}
-
-TEST(large_pages, collapse_of_what_was_never_touched_or_may_not_be_fails_EINVAL)
-{
-	struct place p = small_place();
-
-	st8(p.at + LARGE, 1);
-	EXPECT_FAILS(x_madvise(p.at + LARGE, LARGE, MADV_COLLAPSE), EINVAL); /* MADV_NOHUGEPAGE */
-	EXPECT_EQ(x_madvise(p.at, SIZE, MADV_HUGEPAGE), 0);
-	EXPECT_FAILS(x_madvise(p.at, LARGE, MADV_COLLAPSE), EINVAL);
-	EXPECT_FAILS(x_madvise(p.at, SIZE, MADV_COLLAPSE), EINVAL);
-	EXPECT_EQ(ld8(p.at + LARGE), 1);
-	give_back(p);
-}
-
-static int child_sees_marks(void *arg)
-{
-	const struct place *p = arg;
-
-	for (unsigned i = 0; i < 512; i++)
-		CHILD_EXPECT(ld8(p->at + i * PAGE + i) == mark(i));
-	CHILD_EXPECT(x_madvise(p->at, LARGE, MADV_COLLAPSE) == 0);
-	st8(p->at + 5 * PAGE + 5, 1);
-	CHILD_EXPECT(ld8(p->at + 6 * PAGE + 6) == mark(6));
-	return 0;
-}
-
-TEST(large_pages, collapse_of_what_a_child_shares_is_the_callers_alone)
-{
-	struct place p = small_place();
-
-	mark_all(p.at);
-	EXPECT_EQ(x_madvise(p.at, SIZE, MADV_HUGEPAGE), 0);
-	EXPECT_EQ(in_child(child_sees_marks, &p), 0);
-	expect_marks(p.at, 0, NPAGES);
-	EXPECT_EQ(x_mprotect(p.at, LARGE, PROT_READ), 0);
-	EXPECT_EQ(x_madvise(p.at, LARGE, MADV_COLLAPSE), 0);
-	EXPECT_STORE_FAULTS(p.at, SIGSEGV, SEGV_ACCERR);
-	expect_marks(p.at, 0, NPAGES);
 	give_back(p);
 }
