@@ -15,8 +15,9 @@
  * Locking: map exclusive, so that nobody faults; the object's lock; the leaf's lock. Linux: madvise_collapse,
  * hpage_collapse_scan_pmd and collapse_pte_mapped_thp in mm/khugepaged.c. Differs: a huge entry never leads beyond the
  * end of a file, so if it ends within the block, pages up to there are mapped one by one, and what lies beyond is
- * SIGBUS; and of private memory from which all pages were taken there is nothing to be made, where Linux makes zeros if
- * a node of the page table has happened to stay.
+ * SIGBUS; other mappings keep the nodes in which their small entries were, so what they touch again is mapped by such
+ * (Linux frees the nodes); and of private memory from which all pages were taken there is nothing to be made, where
+ * Linux makes zeros if a node of the page table has happened to stay.
  */
 #include "mm/vma.h"
 

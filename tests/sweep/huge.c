@@ -259,6 +259,74 @@ TEST(sweep_huge, of_a_file_are_split_and_gathered)
 	sweep(tell_of_one, gather);
 }
 
+/* Few pages of each large one, wherever their frames are: there is no other way than to copy them. */
+static int write_apart(const struct held *held, ksim_addr at)
+{
+	for (unsigned i = 0; i < FEW; i++) {
+		uint8_t byte[2] = { (uint8_t)(1 + i), (uint8_t)(11 + i) };
+
+		MUST(RETRY(ksim_pwrite(held->fd, &byte[0], 1, i * PAGE)) == 1);
+		MUST(RETRY(ksim_pwrite(held->fd, &byte[1], 1, LARGE + i * PAGE)) == 1);
+	}
+	MUST(holds(at, FEW, 1) && holds(at + LARGE, FEW, 11));
+	return 0;
+}
+
+static bool has_both(ksim_addr at)
+{
+	return holds(at, FEW, 1) && is_zero(at + FEW * PAGE, FEW) && holds(at + LARGE, FEW, 11);
+}
+
+static int gather_apart(void *arg)
+{
+	struct held *held = arg;
+	ksim_addr at, own;
+
+	if (!story.sparse)
+		return 0;
+	held->fd = RETRY(ksim_memfd_create("large", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	MUST(held->fd >= 0 && RETRY(ksim_ftruncate(held->fd, 2 * LARGE)) == 0);
+	TRY(reserve(held, &at));
+	own = at + 2 * LARGE;
+	MUST(RETRY(map_at(at, 2 * LARGE, RW, MAP_SHARED | MAP_FIXED, held->fd)) == at);
+	MUST(RETRY(map_at(own, LARGE, RW, MAP_PRIVATE | MAP_FIXED, held->fd)) == own);
+	TRY(write_apart(held, at));
+	fill(own, 1, 90);
+	MUST(RETRY_UNCHANGED(ksim_madvise(at, 2 * LARGE, COLLAPSE), has_both(at)) == 0);
+	MUST(is_huge(at) && is_huge(at + LARGE) && has_both(at));
+	MUST(holds(own, 1, 90) && holds(own + PAGE, FEW - 1, 2));
+	MUST(RETRY(ksim_madvise(at + PAGE, PAGE, MADV_REMOVE)) == 0);
+	MUST(is_zero(at + PAGE, 1) && RETRY(ksim_madvise(at, LARGE, COLLAPSE)) == 0);
+	MUST(is_huge(at) && is_zero(at + PAGE, 1) && holds(at, 1, 1) && holds(own, 1, 90));
+	story_absorbs("memory access"); /* what is shown around a fault */
+	return 0;
+}
+
+TEST(sweep_huge, of_a_file_are_gathered_from_pages_that_lie_apart)
+{
+	sweep(tell_of_one, gather_apart);
+}
+
+static int gather_private(void *arg)
+{
+	struct held *held = arg;
+	ksim_addr at;
+
+	TRY(reserve(held, &at));
+	MUST(RETRY(map_at(at, 2 * LARGE, RW, MAP_PRIVATE | MAP_FIXED, -1)) == at);
+	fill(at, FEW, 1);
+	fill(at + LARGE, FEW, 11);
+	MUST(!is_huge(at));
+	MUST(RETRY_UNCHANGED(ksim_madvise(at, 2 * LARGE, COLLAPSE), has_both(at)) == 0);
+	MUST(is_huge(at) && is_huge(at + LARGE) && has_both(at));
+	return 0;
+}
+
+TEST(sweep_huge, of_private_memory_are_gathered_from_pages_that_lie_apart)
+{
+	sweep(tell_of_one, gather_private);
+}
+
 /* ---- a memory group ---- */
 
 enum { SPARE_PAGES = 40, LIMIT = LARGE + SPARE_PAGES * PAGE };

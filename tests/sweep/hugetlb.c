@@ -169,19 +169,8 @@ static int tell_of_a_child(int (*act)(void *))
 
 static void sweep(int (*tell)(int (*act)(void *)), int (*act)(void *))
 {
-	for (int arch = 0; arch < 2; arch++) {
-		struct telling telling = {
-			.config = { .ram_bytes = 24 << 20,
-			            .arch = arch == 0 ? KSIM_ARCH_X86_64 : KSIM_ARCH_AARCH64,
-			            .access = access_wanted(),
-			            .huge_pages = POOL,
-			            .window_bytes = 256 << 20 },
-			.tell = tell,
-			.act = act,
-		};
-
-		story_sweep_kind(&telling, KSIM_FAIL_ANY);
-	}
+	story_sweep_on((struct ksim_config){ .ram_bytes = 24 << 20, .huge_pages = POOL, .window_bytes = 256 << 20 },
+	               tell, act);
 }
 
 TEST(sweep_hugetlb, of_a_mapping_that_moves)

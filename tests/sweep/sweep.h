@@ -294,7 +294,7 @@ static inline void story_sweep_kind(struct telling *telling, unsigned kind)
 		printf("# %s, commit on %s: %s\n", arch, commit, report.text);
 }
 
-/** story_sweep() on machines as configured, but for what differs from sweep to sweep. */
+/** story_sweep() on machines as configured, but for what differs from sweep to sweep; window_bytes 0: enough for most. */
 static inline void story_sweep_on(struct ksim_config config, int (*tell)(int (*act)(void *)), int (*act)(void *))
 {
 	static const enum ksim_arch arches[] = { KSIM_ARCH_X86_64, KSIM_ARCH_AARCH64 };
@@ -303,7 +303,8 @@ static inline void story_sweep_on(struct ksim_config config, int (*tell)(int (*a
 	bool brief = how != NULL && strcmp(how, "brief") == 0;
 
 	config.access = access_wanted();
-	config.window_bytes = 64 << 20;
+	if (config.window_bytes == 0)
+		config.window_bytes = 64 << 20;
 	for (int a = 0; a < 2; a++) {
 		for (int c = 0; c < 2; c++) {
 			struct telling telling = { .config = config, .tell = tell, .act = act };

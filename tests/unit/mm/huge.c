@@ -542,3 +542,80 @@ TEST(mm_huge, advice_collapses_what_lies_in_a_block_and_a_move_splits_it)
 {
 	on_both(collapse_body);
 }
+
+static void gather_body(struct bed *b)
+{
+	struct mm *mm = space(b), *other = space(b);
+	struct object *object = file(b, 3 * PAGES);
+	pfn_t held;
+
+	mapped(b, mm, file_at(object, AT, 3 * PAGES, 0, true));
+	mapped(b, other, file_at(object, AT, 3 * PAGES, 0, false));
+	for (unsigned i = 0; i < 3; i++) {
+		EXPECT_EQ(st8(b, mm, AT + i * PT_LEAF_SPAN + 7 * PAGE_BYTES, (uint8_t)(1 + i)), 0);
+		EXPECT_EQ(ld8(b, other, AT + i * PT_LEAF_SPAN + 7 * PAGE_BYTES), 1 + i);
+	}
+	SETUP(object_page(&b->ctx, object, PAGES + 7, false, &held) == 0);
+	bed_fail_at(b, 1);
+	EXPECT_EQ(mm_advise(&b->ctx, mm, AT, 3 * PT_LEAF_SPAN, ADVICE_COLLAPSE), -ENOMEM);
+	bed_fail_at(b, NEVER);
+	EXPECT(frame_at(b, mm, AT + 7 * PAGE_BYTES).n != 0 && frame_at(b, other, AT + 7 * PAGE_BYTES).n != 0);
+	EXPECT_EQ(mm_advise(&b->ctx, mm, AT, 3 * PT_LEAF_SPAN, ADVICE_COLLAPSE), -EAGAIN);
+	EXPECT(is_huge(b, mm, AT) && !is_huge(b, mm, AT + PT_LEAF_SPAN) && is_huge(b, mm, AT + 2 * PT_LEAF_SPAN));
+	EXPECT_EQ(object_pages(&b->ctx, object), 2 * PAGES + 1);
+	*(char *)frame_ptr(b->env.phys, held) = 9;
+	EXPECT_EQ(ld8(b, mm, AT + PT_LEAF_SPAN + 7 * PAGE_BYTES), 9);
+	EXPECT_EQ(ld8(b, other, AT + PT_LEAF_SPAN + 7 * PAGE_BYTES), 9);
+	expect_sound(b, mm);
+	expect_sound(b, other);
+	frame_put(&b->ctx, held);
+	EXPECT_EQ(mm_advise(&b->ctx, other, AT, 3 * PT_LEAF_SPAN, ADVICE_COLLAPSE), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		EXPECT(is_huge(b, other, AT + i * PT_LEAF_SPAN));
+		EXPECT_EQ(ld8(b, mm, AT + i * PT_LEAF_SPAN + 7 * PAGE_BYTES), i == 1 ? 9 : 1 + i);
+		EXPECT_EQ(file_byte(b, object, (i * PAGES + 7) * PAGE_BYTES), i == 1 ? 9 : 1 + i);
+		EXPECT_EQ(is_huge(b, mm, AT + i * PT_LEAF_SPAN), i != 1); /* where small pages were, a node is left */
+	}
+	expect_sound(b, mm);
+	expect_sound(b, other);
+	drop(b, mm);
+	drop(b, other);
+	file_drop(b, object);
+}
+
+TEST(mm_huge, advice_gathers_a_files_pages_but_where_one_is_held)
+{
+	on_both(gather_body);
+}
+
+static void gather_limited_body(struct bed *b)
+{
+	struct mm *mm = space(b);
+	struct object *object = file(b, PAGES);
+	uint32_t group;
+
+	SETUP(group_create(&b->ctx, PAGES + 9, &group) == 0);
+	owner_set_group(&b->process, group);
+	mapped(b, mm, file_at(object, AT, PAGES, 0, true));
+	mapped(b, mm, anon_at(AT + PT_LEAF_SPAN, PAGES));
+	for (unsigned i = 0; i < 5; i++) {
+		EXPECT_EQ(st8(b, mm, AT + i * PAGE_BYTES, 1), 0);
+		EXPECT_EQ(st8(b, mm, AT + PT_LEAF_SPAN + i * PAGE_BYTES, 2), 0);
+	}
+	EXPECT_EQ(mm_advise(&b->ctx, mm, AT, PT_LEAF_SPAN, ADVICE_COLLAPSE), -EBUSY);
+	EXPECT_EQ(mm_advise(&b->ctx, mm, AT + PT_LEAF_SPAN, PT_LEAF_SPAN, ADVICE_COLLAPSE), -EBUSY);
+	EXPECT_EQ(limited_to(b, group).refused, 0);
+	EXPECT(ld8(b, mm, AT) == 1 && ld8(b, mm, AT + PT_LEAF_SPAN) == 2);
+	unmapped(b, mm, AT + PT_LEAF_SPAN, PAGES);
+	EXPECT_EQ(mm_advise(&b->ctx, mm, AT, PT_LEAF_SPAN, ADVICE_COLLAPSE), 0);
+	EXPECT_EQ(limited_to(b, group).used, PAGES + 3); /* nodes, one of them in reserve */
+	expect_sound(b, mm);
+	drop(b, mm);
+	file_drop(b, object);
+	EXPECT_EQ(limited_to(b, group).used, 0);
+}
+
+TEST(mm_huge, advice_gathers_nothing_beyond_the_limit_of_a_group)
+{
+	on_both(gather_limited_body);
+}
