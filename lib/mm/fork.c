@@ -8,17 +8,19 @@
  * start; entries that it removes from the parent must not appear in the child after it has looked there. Two things
  * see to that. The object's sequence is read before the parent's entries and compared under the child's leaf lock:
  * so a truncation that begins meanwhile is noticed. And its size is read after the sequence, and pages beyond it are
- * left alone: they are what a truncation that had begun before has still to remove.
+ * left alone: they are what a truncation that had begun before has still to remove. But huge pages by name may have been
+ * copied from what fallocate has put beyond the end; of these each is copied under the object's lock, so that a
+ * truncation comes before it or after it.
  * Shared pages, and private pages still equal to the file's, are not copied: the child faults them in.
  *
  * MADV_DONTFORK leaves a VMA out, MADV_WIPEONFORK its pages (and guards in it). Nothing is locked in the child.
  *
  * I1  before mm_fork returns, every entry copied is read-only on both sides and the parent's notifiers know it
- * I2  no page beyond the end of its file is copied
+ * I2  no page beyond the end of its file is copied, but huge ones by name that no truncation has taken
  * I3  when it fails the parent maps what it did; entries left read-only are reused in place by the next write
  *
- * Locking: the parent's map exclusive. The child's map is not taken: nobody can reach it. Of leaf locks only
- * one is held at a time. Linux: kernel/fork.c (dup_mmap), mm/memory.c (copy_page_range).
+ * Locking: the parent's map exclusive; of huge pages by name the object's lock. The child's map is not taken: nobody
+ * can reach it. Of leaf locks only one is held at a time. Linux: kernel/fork.c (dup_mmap), mm/memory.c (copy_page_range).
  */
 #include "mm/vma.h"
 
@@ -130,38 +132,53 @@ static pfn_t collect_huge(struct ctx *ctx, struct fork *fork, struct pgtable *pt
 	return head;
 }
 
-/* A huge entry of private memory: the child gets one too, both may only read. Repeats while truncation interferes. */
+struct huge_copy {
+	struct pt_slot from, to;
+	ksim_addr addr;
+	pfn_t node; /* for the child's entry */
+	bool split; /* there is no huge entry any more */
+};
+
+/* A huge entry of private memory: the child gets one too, both may only read. @return whether no truncation interfered */
+static bool share_huge(struct ctx *ctx, struct fork *fork, struct pgtable *pt, struct huge_copy *copy)
+{
+	const struct vma *vma = fork->vma;
+	struct pgtable *child = &fork->child->pt;
+	uint64_t seq = vma->object != NULL ? object_seq(vma->object) : 0;
+	pfn_t head = PFN_NONE;
+	bool done;
+
+	copy->split = false;
+	if (vma->flags & VMA_HUGETLB || vma_pages_in_file(vma, copy->addr, PT_ENTRIES) == PT_ENTRIES)
+		head = collect_huge(ctx, fork, pt, &copy->from, &copy->split);
+	if (head.n == 0)
+		return true;
+	pt_lock(ctx, &copy->to);
+	done = vma_object_is_at(vma, seq) &&
+	       pt_set_huge(child, &copy->to, copy->addr, pte_make_huge(child->format, head, vma_pte_flags(vma, false)),
+	                   &copy->node);
+	pt_unlock(ctx, &copy->to);
+	if (!done)
+		frame_block_unmap(ctx, pt->phys, head);
+	return done;
+}
+
 static int copy_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ksim_addr addr, size_t n, void *arg)
 {
 	struct fork *fork = arg;
-	struct pgtable *child = &fork->child->pt;
-	struct object *object = fork->vma->object;
-	struct pt_slot copy;
-	pfn_t node, head;
-	bool split, done;
+	struct mutex *lock = fork->vma->flags & VMA_HUGETLB ? &fork->vma->object->lock : NULL;
+	struct huge_copy copy = { .from = slot, .addr = addr };
 
-	if (pt_ensure_second(ctx, child, addr, &copy) < 0 || pt_node_alloc(ctx, &node) < 0)
+	if (pt_ensure_second(ctx, &fork->child->pt, addr, &copy.to) < 0 || pt_node_alloc(ctx, &copy.node) < 0)
 		return -ENOMEM;
-	for (;;) {
-		uint64_t seq = object != NULL ? object_seq(object) : 0;
-
-		split = false;
-		head = PFN_NONE;
-		if (vma_pages_in_file(fork->vma, addr, n) == n)
-			head = collect_huge(ctx, fork, pt, &slot, &split);
-		if (head.n == 0)
-			break;
-		pt_lock(ctx, &copy);
-		done = vma_object_is_at(fork->vma, seq) &&
-		       pt_set_huge(child, &copy, addr,
-		                   pte_make_huge(child->format, head, vma_pte_flags(fork->vma, false)), &node);
-		pt_unlock(ctx, &copy);
-		if (done)
-			return 0;
-		frame_block_unmap(ctx, pt->phys, head);
-	}
-	pt_node_free(ctx, node);
-	return split ? pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, copy_leaf, arg) : 0;
+	if (lock != NULL)
+		mutex_lock(ctx, lock);
+	while (!share_huge(ctx, fork, pt, &copy))
+		;
+	if (lock != NULL)
+		mutex_unlock(ctx, lock);
+	pt_node_free(ctx, copy.node);
+	return copy.split ? pt_for_each_leaf(ctx, pt, addr, addr + n * PAGE_BYTES, copy_leaf, arg) : 0;
 }
 
 static const struct pt_visitor copier = { .leaf = copy_leaf, .huge = copy_huge };

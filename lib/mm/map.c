@@ -230,9 +230,14 @@ static void bring_in(struct ctx *ctx, struct mm *mm, const struct mm_map *what, 
 		mm_populate_range(ctx, mm, start, what->length, POPULATE_GOES_ON);
 }
 
-/* What a VMA of huge pages needs before it can be seen. 0 or -ENOMEM */
+/*
+ * What a VMA of huge pages needs before it can be seen: as on Linux, where the file is asked so late, what was there
+ * before is gone even if it is refused. 0, -EINVAL, -ENOMEM
+ */
 static int prepare_huge(struct ctx *ctx, struct vma *vma)
 {
+	if (vma->pgidx % HUGE_FRAMES != 0)
+		return -EINVAL;
 	mm_free_nodes(ctx, vma->mm, vma->start, vma->end); /* a huge entry stands where a leaf node would */
 	return mm_hugetlb_promise(ctx, vma);
 }
@@ -278,10 +283,13 @@ int mm_map(struct ctx *ctx, struct mm *mm, const struct mm_map *what, ksim_addr 
 	if (is_exact(what))
 		mm_cut(ctx, mm, start, start + what->length, &spare, &dead);
 	fill(vma, what, start, max_prot);
-	if (unlikely(what->flags & VMA_HUGETLB) && prepare_huge(ctx, vma) < 0) {
-		release_unlinked(ctx, vma);
-		vma = NULL;
-		goto undo;
+	if (unlikely(what->flags & VMA_HUGETLB)) {
+		err = prepare_huge(ctx, vma);
+		if (err < 0) {
+			release_unlinked(ctx, vma);
+			vma = NULL;
+			goto undo;
+		}
 	}
 	locked = (what->flags | mm->lock_future) & VMA_LOCKED;
 	vma_link(ctx, vma);

@@ -5,8 +5,8 @@
  * mmap is checked in Linux's order, which programs can see when two things are wrong at once:
  *
  *	offset unaligned; descriptor; size of huge pages; length 0; too many mappings, length and address, what is there
- *	already, what may be locked (mm); kind of mapping and its flags; what the file allows (vfs); then limits and
- *	memory (mm)
+ *	already, what may be locked (mm); kind of mapping and its flags; what the file allows (vfs); then limits,
+ *	memory, and, what was there before being gone, the offset of huge pages (mm)
  *
  * Since mm is asked once, at the end, it is asked for its part of these errors when another has been found (refusal).
  *
@@ -135,7 +135,7 @@ static int describe_file(struct mapping *m)
 	err = vfs_map(m->frame->ctx, m->file, m->map.prot, m->map.shared, &found);
 	if (err < 0)
 		return err;
-	if (m->flags & MAP_F_GROWSDOWN || (m->huge && m->offset % (UINT64_C(1) << HUGE_LOG2) != 0))
+	if (m->flags & MAP_F_GROWSDOWN)
 		return -EINVAL;
 	m->map.max_prot = found.max_prot;
 	m->map.demote = found.demote;
@@ -154,7 +154,7 @@ static int describe_huge(struct mapping *m)
 
 	if (err < 0)
 		return err;
-	if (m->flags & MAP_F_GROWSDOWN || m->offset % (UINT64_C(1) << HUGE_LOG2) != 0)
+	if (m->flags & MAP_F_GROWSDOWN)
 		return -EINVAL;
 	m->map.max_prot = PROT_ALL;
 	m->map.pgidx = m->offset >> PAGE_SHIFT;

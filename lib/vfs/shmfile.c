@@ -185,6 +185,8 @@ static int truncate_locked(struct ctx *ctx, struct inode *inode, uint64_t length
 	}
 	stamp |= length != size || object_pages(ctx, inode->object) > 0;
 	object_resize(ctx, inode->object, length);
+	if (length > size && inode->huge_bytes != 0)
+		object_resize(ctx, inode->object, length); /* what fallocate has put beyond goes even so */
 	drop_set_ids_locked(ctx, inode);
 	if (stamp)
 		inode_modified_locked(inode);

@@ -651,6 +651,26 @@ TEST(hugetlb, advice_is_taken_or_refused)
 	drop(at, 1);
 }
 
+TEST(hugetlb, fixed_mapping_that_is_refused_by_its_file_has_unmapped_what_was_there)
+{
+	addr_t at;
+	int fd;
+
+	pool_of(POOL);
+	fd = file_of(2);
+	at = map(1, RW, PRIVATE);
+	SETUP(at != NO_MAPPING);
+	st8(at, 1);
+	EXPECT_EQ(x_mmap(at, HUGE + PAGE, RW, PRIVATE | MAP_FIXED, -1, 100), NO_MAPPING); /* judged before */
+	EXPECT_EQ(x_mmap(at, HUGE, RW, MAP_SHARED | MAP_FIXED, fd, 100), NO_MAPPING);
+	EXPECT_EQ(ld8(at), 1);
+	EXPECT_EQ(x_mmap(at, HUGE, RW, MAP_SHARED | MAP_FIXED, fd, PAGE), NO_MAPPING);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT(!mapped(at));
+	EXPECT_FREE(POOL, 0);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
 /* ---- mremap ---- */
 
 TEST(hugetlb, mapping_moves_and_shrinks_by_whole_pages_and_does_not_grow)
@@ -940,6 +960,20 @@ TEST(hugetlb, truncation_takes_pages_from_all_mappings)
 	EXPECT_FREE(POOL, 0);
 }
 
+TEST(hugetlb, truncation_that_makes_a_file_longer_takes_what_lies_beyond)
+{
+	int fd;
+
+	pool_of(POOL);
+	fd = file_of(1);
+	EXPECT_EQ(x_fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4 * HUGE), 0);
+	expect_file(fd, HUGE, 4);
+	EXPECT_EQ(x_ftruncate(fd, 2 * HUGE), 0);
+	expect_file(fd, 2 * HUGE, 2);
+	EXPECT_FREE(POOL - 2, 0);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
 TEST(hugetlb, fallocate_takes_whole_pages_and_fails_ENOSPC_when_there_are_no_more)
 {
 	addr_t at;
@@ -1092,6 +1126,35 @@ static int child_shares(void *arg)
 	st8(at, 6);
 	st8(at + HUGE, 7);
 	return 0;
+}
+
+static int child_has_what_lies_beyond(void *arg)
+{
+	const addr_t at = *(const addr_t *)arg;
+
+	CHILD_EXPECT(ld8(at) == 1 && ld8(at + HUGE) == 2);
+	st8(at + HUGE, 3);
+	CHILD_EXPECT(ld8(at + HUGE) == 3);
+	return 0;
+}
+
+TEST(hugetlb, forked_child_has_copies_of_what_lies_beyond_the_end)
+{
+	addr_t at;
+	int fd;
+
+	pool_of(POOL);
+	fd = file_of(2);
+	at = map_fd(fd, 2, RW, MAP_PRIVATE, 0);
+	EXPECT_EQ(x_ftruncate(fd, 0), 0);
+	EXPECT_EQ(x_fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 2 * HUGE), 0);
+	st8(at, 1);
+	st8(at + HUGE, 2);
+	EXPECT_EQ(in_child(child_has_what_lies_beyond, &at), 0);
+	EXPECT_EQ(ld8(at + HUGE), 2);
+	drop(at, 2);
+	EXPECT_EQ(x_close(fd), 0);
+	EXPECT_FREE(POOL, 0);
 }
 
 TEST(hugetlb, forked_child_shares_what_is_shared)
