@@ -4,6 +4,7 @@
  * one of 2 MiB, private ones and those of files in shared memory, and nobody sees it but by their number. Which errors
  * there are and after which of them the rest of a range is dealt with is what Linux 6.18 does.
  */
+#include "abi_large.h"
 #include "abi_proc.h"
 
 #include <stdlib.h>
@@ -15,45 +16,21 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-enum {
-	RW = PROT_READ | PROT_WRITE,
-	SPAN = 512,
-	LARGE = SPAN * PAGE,
-	SIZE = 3 * LARGE,
-	NPAGES = SIZE / PAGE,
-	SECTORS = 8
-};
-
-/* A place for SIZE bytes that is aligned to a large page, inside a reservation of two more. */
-struct place {
-	addr_t whole, at;
-};
+enum { SECTORS = 8 };
 
 static void skip_without_large_pages(void)
 {
+	addr_t probe = map_anonymous(1, RW, MAP_PRIVATE);
+	bool none = x_madvise(probe, PAGE, MADV_NOHUGEPAGE) < 0;
+
+	unmap(probe, 1);
 #ifdef ABI_KSIM
-	if (getenv("ABI_HUGE") != NULL)
-		SKIP("this kernel has no large pages");
+	none |= getenv("ABI_HUGE") != NULL;
 	if (abi_config != NULL && abi_config->memfd_ops != NULL)
 		SKIP("pages of somebody else's memfd stay where they are");
 #endif
-	if (linux_release() < 6001)
-		SKIP("this kernel has no MADV_COLLAPSE");
-}
-
-static struct place place(void)
-{
-	struct place p = { .whole = x_mmap(0, SIZE + 2 * LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		                           -1, 0) };
-
-	SETUP(p.whole != NO_MAPPING);
-	p.at = (p.whole + 2 * LARGE - 1) & ~(addr_t)(LARGE - 1);
-	return p;
-}
-
-static void give_back(struct place p)
-{
-	EXPECT_EQ(x_munmap(p.whole, SIZE + 2 * LARGE), 0);
+	if (none || linux_release() < 6001)
+		SKIP("this kernel has no large pages, or no MADV_COLLAPSE");
 }
 
 static struct place file_place(int fd, int prot, int flags)
@@ -84,27 +61,6 @@ static int pages_of(int fd)
 	return (int)(st.st_blocks / SECTORS);
 }
 
-static uint8_t mark(unsigned page)
-{
-	return (uint8_t)(page * 7 + 1);
-}
-
-static void mark_all(addr_t at)
-{
-	for (unsigned i = 0; i < NPAGES; i++)
-		st8(at + i * PAGE + i, mark(i));
-}
-
-/* Of pages [first, end). */
-static void expect_marks(addr_t at, unsigned first, unsigned end)
-{
-	unsigned wrong = 0;
-
-	for (unsigned i = first; i < end; i++)
-		wrong += ld8(at + i * PAGE + i) != mark(i);
-	EXPECT_EQ(wrong, 0);
-}
-
 /* Pages of the mapping at addr that /proc/self/smaps counts under a key. */
 static int mapped(addr_t at, const char *key)
 {
@@ -122,10 +78,7 @@ static struct place small_place(void)
 
 	skip_without_large_pages();
 	p = file_place(-1, RW, MAP_PRIVATE | MAP_ANONYMOUS);
-	if (x_madvise(p.at, SIZE, MADV_NOHUGEPAGE) < 0) {
-		give_back(p);
-		SKIP("this kernel has no large pages");
-	}
+	SETUP(x_madvise(p.at, SIZE, MADV_NOHUGEPAGE) == 0);
 	return p;
 }
 

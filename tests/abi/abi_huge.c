@@ -4,29 +4,7 @@
  * does what it does elsewhere. Whether there are such pages is nobody's business here; where the kernel uses them,
  * these are the calls that split them. SEMANTICS.md 45, 47, 53, 54, 56, 66; Documentation/admin-guide/mm/transhuge.rst.
  */
-#include "abi.h"
-
-enum { RW = PROT_READ | PROT_WRITE, LARGE = 512 * PAGE, SIZE = 3 * LARGE, NPAGES = SIZE / PAGE };
-
-/* A place for SIZE bytes that is aligned to a large page, inside a reservation of one more. */
-struct place {
-	addr_t whole, at;
-};
-
-static struct place place(void)
-{
-	struct place p = { .whole = x_mmap(0, SIZE + LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		                           0) };
-
-	SETUP(p.whole != NO_MAPPING);
-	p.at = (p.whole + LARGE - 1) & ~(addr_t)(LARGE - 1);
-	return p;
-}
-
-static void give_back(struct place p)
-{
-	EXPECT_EQ(x_munmap(p.whole, SIZE + LARGE), 0);
-}
+#include "abi_large.h"
 
 /* A file whose pages are all there. */
 static int full_memfd(void)
@@ -40,27 +18,6 @@ static int full_memfd(void)
 static void map_file(struct place p, int fd, int flags)
 {
 	SETUP(x_mmap(p.at, SIZE, RW, flags | MAP_FIXED, fd, 0) == p.at);
-}
-
-static uint8_t mark(unsigned page)
-{
-	return (uint8_t)(page * 7 + 1);
-}
-
-static void mark_all(addr_t at)
-{
-	for (unsigned i = 0; i < NPAGES; i++)
-		st8(at + i * PAGE + i, mark(i));
-}
-
-/* Of pages [first, end). */
-static void expect_marks(addr_t at, unsigned first, unsigned end)
-{
-	unsigned wrong = 0;
-
-	for (unsigned i = first; i < end; i++)
-		wrong += ld8(at + i * PAGE + i) != mark(i);
-	EXPECT_EQ(wrong, 0);
 }
 
 TEST(large_pages, protection_of_one_page_in_the_middle_leaves_the_others_alone)
