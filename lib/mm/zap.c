@@ -138,6 +138,8 @@ static void zap_mapper(struct ctx *ctx, struct mapper *mapper, uint64_t first, u
 	KSIM_ASSERT(ctx, vma->pgidx <= first && first <= last && last <= vma_last,
 	            "pages are taken from a mapping of them", "[%#lx, %#lx] of [%#lx, %#lx]", first, last, vma->pgidx,
 	            vma_last);
+	/* An absent entry of the second level is passed over: who has looked at the sequence before must have set his. */
+	pt_settle_huge(ctx, &vma->mm->pt);
 	pt_visit(ctx, &vma->mm->pt, vma->start + ((first - vma->pgidx) << PAGE_SHIFT),
 	         vma->start + ((last + 1 - vma->pgidx) << PAGE_SHIFT), &zapper, &zap);
 }

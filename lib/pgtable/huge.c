@@ -65,6 +65,14 @@ pte_t pt_lock_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot *slot)
 	return is_huge(pt, pte) ? pte : PTE_NONE;
 }
 
+void pt_settle_huge(struct ctx *ctx, struct pgtable *pt)
+{
+	struct pt_slot any = { NULL, (struct frame *)&pt->second };
+
+	pt_lock(ctx, &any);
+	pt_unlock(ctx, &any);
+}
+
 /* ---- the reserve ---- */
 
 int pt_node_alloc(struct ctx *ctx, pfn_t *node)
