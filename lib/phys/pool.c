@@ -199,7 +199,7 @@ static bool add_surplus(struct ctx *ctx, struct pool *pool)
 	if (got) {
 		push_locked(ctx->env->phys, pool, head);
 	} else {
-		pool->n.surplus--;
+		pool->n.surplus -= pool->n.surplus > 0; /* unless somebody has made up for it with another page */
 		pool->n.total--;
 	}
 	mutex_unlock(ctx, &pool->lock);

@@ -29,6 +29,7 @@ struct bed {
 	struct phys *phys;
 	unsigned fail_after; /* FAIL_FRAME questions answered no before the first yes; ~0: never */
 	unsigned asked;
+	pfn_t head; /* of a block, for who answers the questions */
 };
 
 static inline bool bed_fails(void *arg, struct ctx *ctx, enum fail_kind kind)

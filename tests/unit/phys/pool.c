@@ -166,6 +166,53 @@ TEST(pool, overcommitment_is_for_a_promise_and_for_a_touch_and_goes_again)
 	close_pool(&bed);
 }
 
+/* RAM has no block for the surplus page that is being made; meanwhile the pool is to have one more. */
+static bool enlarge_meanwhile(void *arg, struct ctx *ctx, enum fail_kind kind)
+{
+	struct bed *bed = arg;
+	struct pool_numbers n;
+
+	(void)ctx;
+	if (kind != FAIL_FRAME || ++bed->asked != 2)
+		return false;
+	pool_numbers(&bed->other, &n);
+	pool_resize(&bed->other, n.total - n.surplus + 1);
+	return true;
+}
+
+/* Likewise; meanwhile a page comes back. */
+static bool give_meanwhile(void *arg, struct ctx *ctx, enum fail_kind kind)
+{
+	struct bed *bed = arg;
+
+	(void)ctx;
+	if (kind != FAIL_FRAME || ++bed->asked != 2)
+		return false;
+	frame_put_block(&bed->other, bed->head);
+	return true;
+}
+
+TEST(pool, surplus_page_that_cannot_be_had_is_counted_for_nobody)
+{
+	struct bed bed;
+
+	open_pool(&bed, 1);
+	pool_set_overcommit(&bed.ctx, 1);
+	bed.asked = 0;
+	bed.env.hooks.fail_arg = &bed;
+	bed.env.hooks.fail = enlarge_meanwhile;
+	EXPECT_EQ(pool_promise(&bed.ctx, 2, true), -ENOMEM);
+	bed.env.hooks.fail = NULL;
+	expect_numbers(&bed, 1, 1, 0, 0);
+	bed.head = take(&bed, false);
+	bed.asked = 0;
+	bed.env.hooks.fail = give_meanwhile;
+	EXPECT_EQ(pool_promise(&bed.ctx, 1, true), -ENOMEM);
+	bed.env.hooks.fail = NULL;
+	expect_numbers(&bed, 0, 0, 0, 0);
+	close_pool(&bed);
+}
+
 TEST(pool, asks_whether_it_shall_fail_but_for_what_was_promised)
 {
 	struct bed bed;
