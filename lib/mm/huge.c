@@ -20,7 +20,8 @@
  * another matter, and never split: hugetlb.c, which sets its entries by what is here.
  *
  * I1  a huge entry lies in one VMA and maps 512 pages of its object in order, or a block of private memory
- * I2  as for small entries, one is set only if nothing was removed from the object since before its size was read
+ * I2  as for small entries, one is set only if nothing was removed from the object since before its size was read; until
+ *     that is known, under the entry's lock, nothing of the block is touched, not even its struct frames
  * I3  a block of private memory is written through an entry only if that is the only thing that leads to it; seen under the
  *     lock under which the entry is changed
  *
@@ -50,18 +51,22 @@ static bool place_get(struct ctx *ctx, const struct vma *vma, ksim_addr addr, st
 	return pt_ensure_second(ctx, pt, addr, &place->slot) == 0 && pt_node_alloc(ctx, &place->node) == 0;
 }
 
-/* Set the entry that is absent. own: a block of private memory. Ends the place. */
-static int install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct place *place, pfn_t head, bool own,
-                   uint64_t seq)
+enum { OWN = 1, WRITTEN = 2 };
+
+/* Set the entry that is absent. OWN: to a block of private memory; WRITTEN: to one of an object. Ends the place. */
+static int install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, struct place *place, pfn_t head,
+                   unsigned how, uint64_t seq)
 {
 	struct pgtable *pt = &vma->mm->pt;
 	int err = HUGE_RETRY;
 
 	pt_lock(ctx, &place->slot);
 	if (vma_object_is_at(vma, seq) &&
-	    pt_set_huge(pt, &place->slot, addr, pte_make_huge(pt->format, head, vma_pte_flags(vma, own)),
+	    pt_set_huge(pt, &place->slot, addr, pte_make_huge(pt->format, head, vma_pte_flags(vma, how & OWN)),
 	                &place->node)) {
 		frame_block_map(pt->phys, head);
+		if (how & WRITTEN)
+			frame_set_dirty(frame_of(pt->phys, head));
 		err = 0;
 	}
 	pt_unlock(ctx, &place->slot);
@@ -73,7 +78,7 @@ int mm_huge_install(struct ctx *ctx, const struct vma *vma, ksim_addr addr, pfn_
 {
 	struct place place;
 
-	return place_get(ctx, vma, addr, &place) ? install(ctx, vma, addr, &place, head, own, seq) : HUGE_NOT;
+	return place_get(ctx, vma, addr, &place) ? install(ctx, vma, addr, &place, head, own ? OWN : 0, seq) : HUGE_NOT;
 }
 
 static int fault_object(struct ctx *ctx, const struct vma *vma, ksim_addr addr, enum access access, uint64_t seq,
@@ -94,11 +99,9 @@ static int fault_object(struct ctx *ctx, const struct vma *vma, ksim_addr addr, 
 		pt_node_free(ctx, place.node);
 		return HUGE_NOT;
 	}
-	if (vma->shared && access == ACCESS_WRITE)
-		frame_set_dirty(frame_of(vma->mm->pt.phys, head));
 	done->kind = EVENT_FAULT_FILE;
 	done->pfn.n = head.n + ((addr - huge_down(addr)) >> PAGE_SHIFT);
-	return install(ctx, vma, huge_down(addr), &place, head, false, seq);
+	return install(ctx, vma, huge_down(addr), &place, head, access == ACCESS_WRITE ? WRITTEN : 0, seq);
 }
 
 static int fault_anon(struct ctx *ctx, struct vma *vma, ksim_addr addr, struct huge_fault *done)
@@ -116,7 +119,7 @@ static int fault_anon(struct ctx *ctx, struct vma *vma, ksim_addr addr, struct h
 	vma_anon_prepare(vma);
 	done->kind = EVENT_FAULT_ANON;
 	done->pfn.n = head.n + ((addr - huge_down(addr)) >> PAGE_SHIFT);
-	err = install(ctx, vma, huge_down(addr), &place, head, true, 0);
+	err = install(ctx, vma, huge_down(addr), &place, head, OWN, 0);
 	if (err != 0)
 		frame_put_block(ctx, head);
 	return err;
@@ -190,8 +193,7 @@ bool mm_huge_populate(struct ctx *ctx, const struct vma *vma, ksim_addr addr)
 			return pte_huge(pt->format, pte);
 	}
 	head = object_block(ctx, vma->object, vma_pgidx(vma, addr), false);
-	return head.n != 0 && place_get(ctx, vma, addr, &place) &&
-	       install(ctx, vma, addr, &place, head, false, seq) == 0;
+	return head.n != 0 && place_get(ctx, vma, addr, &place) && install(ctx, vma, addr, &place, head, 0, seq) == 0;
 }
 
 bool mm_is_huge(struct ctx *ctx, struct mm *mm, ksim_addr addr)

@@ -6,14 +6,21 @@
  *
  * I1  a frame is put only after every notifier has forgotten the entry that led to it
  * I2  a zap through the reverse map leaves nodes alone: with only the object's lock held it may not free any
+ * I3  when a zap through the reverse map returns, nobody can reach pages of the object there any more, whoever has
+ *     cleared the entries
  *
- * A huge entry that lies in the range goes in one step; of one that does not, the part goes, after it was split.
+ * A huge entry that lies in the range goes in one step; of one that does not, the part goes, after it was split. Of
+ * pages of an object it holds no reference (phys, block.c): so whoever clears one holds its lock until nobody can use
+ * it any more, and whoever comes through the reverse map, about to give the pages up, waits for those who hold it:
+ *
+ *	fault     lock: sequence as it was? set                          the zap waits, and finds the entry
+ *	munmap                      lock: clear, invalidate, count       the zap finds none, and waits
  *
  * A fault may fill an entry again between its clearing and the invalidation; the invalidation then also drops
  * the new translation, which costs a miss and harms nobody.
  *
  * Locking: for munmap and exit the map lock exclusive; for the reverse map the object's lock, under which no
- * node below a listed VMA can be freed. Linux: mm/memory.c (zap_page_range).
+ * node below a listed VMA can be freed. Linux: mm/memory.c (zap_page_range, and zap_pmd_range for the waiting).
  */
 #include "mm/vma.h"
 
@@ -94,12 +101,15 @@ static int zap_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot slot, ks
 		return 0;
 	}
 	pte = pt_clear_huge(pt, &slot, addr, &node);
-	pt_unlock(ctx, &slot);
 	mm_invalidate(ctx, zap->mm, addr, addr + PT_LEAF_SPAN, false);
 	if (pte_flags(pt->format, pte) & PTE_DIRTY && !own)
 		for (uint64_t i = 0; i < HUGE_FRAMES; i++)
 			frame_set_dirty(frame_of(pt->phys, (pfn_t){ head.n + i }));
-	frame_block_unmap(ctx, pt->phys, head);
+	if (!own)
+		frame_block_unmap(ctx, pt->phys, head);
+	pt_unlock(ctx, &slot);
+	if (own)
+		frame_block_unmap(ctx, pt->phys, head);
 	pt_node_free(ctx, node);
 	if (own && zap->vma != NULL && zap->vma->promise != NULL)
 		promise_renew(ctx, zap->vma->promise, vma_pgidx(zap->vma, addr) >> HUGE_ORDER);
@@ -138,10 +148,10 @@ static void zap_mapper(struct ctx *ctx, struct mapper *mapper, uint64_t first, u
 	KSIM_ASSERT(ctx, vma->pgidx <= first && first <= last && last <= vma_last,
 	            "pages are taken from a mapping of them", "[%#lx, %#lx] of [%#lx, %#lx]", first, last, vma->pgidx,
 	            vma_last);
-	/* An absent entry of the second level is passed over: who has looked at the sequence before must have set his. */
 	pt_settle_huge(ctx, &vma->mm->pt);
 	pt_visit(ctx, &vma->mm->pt, vma->start + ((first - vma->pgidx) << PAGE_SHIFT),
 	         vma->start + ((last + 1 - vma->pgidx) << PAGE_SHIFT), &zapper, &zap);
+	pt_settle_huge(ctx, &vma->mm->pt);
 }
 
 const struct mapper_ops vma_mapper_ops = { .zap = zap_mapper };

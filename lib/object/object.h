@@ -27,7 +27,10 @@ struct mapper_ops {
 	 * The object's size and sequence were stored before, and a full fence stands between: an entry may be
 	 * taken for absent only under its leaf lock, or where there is no leaf node. A fault, on its side, sets an
 	 * entry under the leaf lock after it has seen size and sequence unchanged there, with a full fence between
-	 * linking a new leaf node and that look.
+	 * linking a new leaf node and that look. An entry for a whole block stands where there is no leaf node, and
+	 * holds no reference: what of that sets or clears one, the look at the sequence and the end of all
+	 * translations included, is done under the entry's lock, and zap waits for who holds it, both before it looks
+	 * and when it has.
 	 */
 	void (*zap)(struct ctx *ctx, struct mapper *mapper, uint64_t first, uint64_t last, bool private_copies);
 };

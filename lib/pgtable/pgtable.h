@@ -184,7 +184,7 @@ int pt_ensure_second(struct ctx *ctx, struct pgtable *pt, ksim_addr addr, struct
 /** Lock the slot of a huge entry, and see whether one is there: its entry, else PTE_NONE. To be unlocked in any case. */
 pte_t pt_lock_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot *slot);
 
-/** Whoever was setting a huge entry when this was called has done it when it returns. */
+/** Whoever was setting or clearing a huge entry when this was called has done it when it returns. */
 void pt_settle_huge(struct ctx *ctx, struct pgtable *pt);
 
 /** A node for pt_set_huge to keep: 0 or -ENOMEM. */

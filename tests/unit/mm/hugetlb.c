@@ -6,6 +6,7 @@
 #include "bed.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "mm/promise.h"
 #include "object/hugefile.h"
@@ -158,6 +159,73 @@ static void fails_on(struct bed *b)
 TEST(hugetlb, mapping_that_fails_is_promised_nothing)
 {
 	on_both_with_ram(RAM, fails_on);
+}
+
+/* ---- a truncation in the middle of a copy ---- */
+
+struct copying {
+	struct mmu_notifier notifier;
+	struct bed *b;
+	struct object *object;
+	pthread_t thread;
+	bool started;
+	uint32_t done; /* a  the truncation is */
+};
+
+static void *truncate_file(void *arg)
+{
+	struct copying *c = arg;
+	struct ctx ctx;
+
+	bed_ctx(c->b, &ctx);
+	object_resize(&ctx, c->object, 0);
+	__atomic_store_n(&c->done, 1, __ATOMIC_RELEASE);
+	ctx_drain(&ctx);
+	return NULL;
+}
+
+/* The entry is clear, its lock held. */
+static void truncate_now(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end, bool nodes)
+{
+	struct copying *c = container_of(notifier, struct copying, notifier);
+
+	(void)ctx;
+	(void)end;
+	if (start != AT || nodes || c->started)
+		return;
+	c->started = true;
+	SETUP(pthread_create(&c->thread, NULL, truncate_file, c) == 0);
+	for (int ms = 0; ms < 50 && !__atomic_load_n(&c->done, __ATOMIC_ACQUIRE); ms++)
+		usleep(1000);
+}
+
+static void is_truncated_in_a_copy(struct bed *b, struct mm *mm, struct object *object)
+{
+	struct copying c = { .notifier = { .invalidate = truncate_now }, .b = b, .object = object };
+	struct mm_map what = huge_at(object, AT, PAGES, false);
+	pfn_t pfn;
+
+	what.noreserve = true;
+	SETUP(object_page(&b->ctx, object, 0, true, &pfn) == 0);
+	frame_put(&b->ctx, pfn);
+	mapped(b, mm, what);
+	EXPECT_EQ(ld8(b, mm, AT), 0);
+	mm_notifier_add(&b->ctx, mm, &c.notifier);
+	st8(b, mm, AT, 1); /* before the truncation, or SIGBUS after it */
+	REQUIRE(c.started);
+	pthread_join(c.thread, NULL);
+	mm_notifier_remove(&b->ctx, mm, &c.notifier);
+	expect_fault(b, mm, AT, ACCESS_READ, SIGBUS, 2 /* BUS_ADRERR */);
+}
+
+static void truncated_in_a_copy_on(struct bed *b)
+{
+	with_pool(b, is_truncated_in_a_copy);
+}
+
+TEST(hugetlb, truncation_in_the_middle_of_a_copy_takes_the_copy_too)
+{
+	on_both_with_ram(RAM, truncated_in_a_copy_on);
 }
 
 /* ---- threads ---- */

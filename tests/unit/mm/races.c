@@ -6,6 +6,7 @@
 #include "bed.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "host/barrier.h"
 
@@ -351,4 +352,120 @@ static void busy_body(struct bed *b)
 TEST(mm_races, a_touch_of_a_page_that_is_being_copied_waits_for_the_copy)
 {
 	on_both(busy_body);
+}
+
+/* ---- blocks of a file ---- */
+
+#define BLOCK_AT UINT64_C(0x40000000)
+
+/* A file that is one block, of bytes 'f'. */
+static struct object *block_file(struct bed *b, bool mapped_by_block, struct mm *mm)
+{
+	struct object *object = file(b, HUGE_FRAMES);
+	pfn_t pfn;
+
+	SETUP(object_commit(&b->ctx, object, 0, PT_LEAF_SPAN) == 0);
+	for (uint64_t i = 0; i < HUGE_FRAMES; i++) {
+		SETUP(object_page(&b->ctx, object, i, false, &pfn) == 0);
+		memset(frame_ptr(b->env.phys, pfn), 'f', PAGE_BYTES);
+		frame_put(&b->ctx, pfn);
+	}
+	mapped(b, mm, file_at(object, BLOCK_AT, HUGE_FRAMES, 0, true));
+	if (mapped_by_block)
+		EXPECT_EQ(st8(b, mm, BLOCK_AT, 'p'), 0);
+	EXPECT_EQ(mm_is_huge(&b->ctx, mm, BLOCK_AT), mapped_by_block);
+	return object;
+}
+
+static void block_lost_body(struct bed *b)
+{
+	for (unsigned n = 1; !harness_failed(); n++) {
+		struct plot p = { .b = b, .mm = space(b) };
+		int result;
+		pfn_t head;
+
+		p.object = block_file(b, false, p.mm);
+		head = object_block(&b->ctx, p.object, 0, false);
+		REQUIRE(head.n != 0);
+		plot_at(&p, n);
+		result = st8(b, p.mm, BLOCK_AT, 1);
+		plot_at(&p, NEVER);
+		EXPECT_EQ(result, p.asked < n ? 0 : -SIGBUS);
+		if (p.asked >= n) {
+			EXPECT_EQ(frame_of(b->env.phys, head)->use, FRAME_FREE);
+			EXPECT_MSG(!frame_of(b->env.phys, head)->zeros, "at frame %u: the page's bytes pass for zeros",
+			           n);
+		}
+		plot_close(&p);
+		if (p.asked < n) { /* so many frames are not needed */
+			EXPECT(n > 3);
+			return;
+		}
+	}
+}
+
+TEST(mm_races, a_store_overtaken_by_the_truncation_of_its_block_leaves_no_mark_on_what_is_free)
+{
+	on_both(block_lost_body);
+}
+
+/* Who hears that a block is mapped no more, and has the file truncated before it has come back. */
+struct bystander {
+	struct mmu_notifier notifier;
+	struct bed *b;
+	struct object *object;
+	pthread_t thread;
+	bool started;
+	uint32_t done; /* a  the truncation is */
+	bool waited;   /* it was not, when this came back */
+};
+
+static void *truncate_beside(void *arg)
+{
+	struct bystander *w = arg;
+	struct ctx ctx;
+
+	bed_ctx(w->b, &ctx);
+	object_resize(&ctx, w->object, 0);
+	__atomic_store_n(&w->done, 1, __ATOMIC_RELEASE);
+	ctx_drain(&ctx);
+	return NULL;
+}
+
+static void let_truncate(struct ctx *ctx, struct mmu_notifier *notifier, ksim_addr start, ksim_addr end, bool nodes)
+{
+	struct bystander *w = container_of(notifier, struct bystander, notifier);
+
+	(void)ctx;
+	(void)end;
+	if (start != BLOCK_AT || nodes || w->started)
+		return;
+	w->started = true;
+	SETUP(pthread_create(&w->thread, NULL, truncate_beside, w) == 0);
+	for (int ms = 0; ms < 50 && !__atomic_load_n(&w->done, __ATOMIC_ACQUIRE); ms++)
+		usleep(1000);
+	w->waited = !__atomic_load_n(&w->done, __ATOMIC_ACQUIRE);
+}
+
+static void unmap_beside_body(struct bed *b)
+{
+	struct bystander w = { .notifier = { .invalidate = let_truncate }, .b = b };
+	struct mm *mm = space(b);
+
+	w.object = block_file(b, true, mm);
+	mm_notifier_add(&b->ctx, mm, &w.notifier);
+	unmapped(b, mm, BLOCK_AT, HUGE_FRAMES);
+	REQUIRE(w.started);
+	pthread_join(w.thread, NULL);
+	EXPECT_MSG(w.waited, "the frames were free while somebody could still reach them");
+	expect_sound(b, mm);
+	mm_notifier_remove(&b->ctx, mm, &w.notifier);
+	drop(b, mm);
+	file_drop(b, w.object);
+}
+
+/* DESIGN: no load ever returns bytes of a frame that was recycled. */
+TEST(mm_races, a_truncation_frees_a_block_only_when_who_unmaps_it_has_told_everybody)
+{
+	on_both(unmap_beside_body);
 }
