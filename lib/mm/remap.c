@@ -18,7 +18,8 @@
  *
  * Nodes of the destination are made before anything is changed, so that nothing can fail in between.
  *
- * I1  when memory of the kernel's own runs out, nothing has changed, but what huge pages were to be moved to is cleared
+ * I1  when memory of the kernel's own runs out, nothing has changed, but what huge pages were to be moved to is cleared,
+ *     and so is what small ones were to be moved to if there are huge ones in it
  * I2  an entry is never present at both places, and no translation of the old one is left when the new one is set
  * I3  limits are asked where Linux asks: what lay at a fixed destination may be gone by then
  *
@@ -318,11 +319,22 @@ static bool overcommits(const struct remap *r, uint64_t bytes)
 	return mm_overcommits(r->mm, vma->prot, vma->shared, vma->noreserve, pages_of_bytes(bytes));
 }
 
+/* Whether there are huge pages from the pool in the range. */
+static bool has_huge(const struct mm *mm, ksim_addr start, ksim_addr end)
+{
+	const struct vma *vma = ranges_at_or_above(&mm->vmas, start);
+
+	while (vma != NULL && vma->start < end && !(vma->flags & VMA_HUGETLB))
+		vma = ranges_at_or_above(&mm->vmas, vma->end);
+	return vma != NULL && vma->start < end;
+}
+
 /* Clear the destination, and what is to shrink. 0; -EFAULT, -ENOMEM, -EINVAL (the destination is cleared, as on Linux) */
 static int clear_destination(struct ctx *ctx, struct remap *r)
 {
 	struct mm_remap *what = &r->what;
-	bool huge = is_huge(r);
+	/* A huge entry stands where a leaf node would, and is not split: nodes come when the destination is clear. */
+	bool huge = is_huge(r) || has_huge(r->mm, what->to, what->to + what->length);
 	int err = mm_check_cut(r->mm, what->to, what->to + what->length);
 
 	if (err == 0 && what->old_length > what->length && what->old_length <= MM_MAX - what->addr)
@@ -346,7 +358,7 @@ static int clear_destination(struct ctx *ctx, struct remap *r)
 	r->to = what->to;
 	if (likely(!huge))
 		return 0;
-	mm_free_nodes(ctx, r->mm, r->to, r->to + what->length); /* a huge entry stands where a leaf node would */
+	mm_free_nodes(ctx, r->mm, r->to, r->to + what->length);
 	return make_destination_nodes(ctx, r, r->to);
 }
 

@@ -161,6 +161,47 @@ TEST(hugetlb, mapping_that_fails_is_promised_nothing)
 	on_both_with_ram(RAM, fails_on);
 }
 
+#define FROM (AT + 64 * MIB)
+
+/* Small pages move to where huge ones are: these are left whole, or gone. */
+static void is_moved_over(struct bed *b, struct mm *mm, struct object *object)
+{
+	struct mm_remap what = { .addr = FROM, .old_length = 2 * HUGE, .length = 2 * HUGE, .to = AT, .fixed = true };
+	ksim_addr at;
+
+	mapped(b, mm, anon_at(FROM, 2 * HUGE_FRAMES));
+	for (unsigned n = 1; !harness_failed(); n++) {
+		int err;
+
+		mapped(b, mm, huge_at(object, AT, 2, true));
+		EXPECT_EQ(st8(b, mm, AT, 'h'), 0);
+		EXPECT_EQ(st8(b, mm, FROM, 's'), 0);
+		EXPECT_EQ(st8(b, mm, FROM + HUGE, 's'), 0);
+		bed_fail_at(b, n);
+		err = mm_remap(&b->ctx, mm, &what, &at);
+		bed_fail_at(b, NEVER);
+		expect_sound(b, mm);
+		EXPECT_EQ(ld8(b, mm, AT), err == 0 ? 's' : nregions(mm) == 1 ? -SIGSEGV : 'h');
+		if (err == 0)
+			break;
+		EXPECT_EQ(err, -ENOMEM);
+		EXPECT_EQ(ld8(b, mm, FROM + HUGE), 's');
+		unmapped(b, mm, AT, 2 * HUGE_FRAMES);
+		EXPECT_EQ(mm->pt.nodes, 5); /* those of the small pages */
+	}
+	object_resize(&b->ctx, object, 0); /* a file keeps its promises */
+}
+
+static void moved_over_on(struct bed *b)
+{
+	with_pool(b, is_moved_over);
+}
+
+TEST(hugetlb, huge_pages_that_small_ones_cannot_be_moved_over_are_whole_or_gone)
+{
+	on_both_with_ram(RAM, moved_over_on);
+}
+
 /* ---- a truncation in the middle of a copy ---- */
 
 struct copying {
