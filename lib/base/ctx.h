@@ -95,8 +95,7 @@ struct ctx {
 	uint32_t refused; /* the memory group whose limit has refused a frame since this was set to 0; 0: none */
 	uint64_t raised;  /* signals for the caller that its call has raised; bit n - 1 is signal n */
 	uint32_t held;    /* lock ranks held, a bit each */
-	uint32_t
-		lane; /* c  where it is counted as a reader of locks, and counts frames: see host/lock.h, base/origin.h */
+	uint32_t lane;    /* c  where it counts itself as a reader of locks, and frames: host/lock.h, base/origin.h */
 	bool interrupted; /* a sleep of the call's has been ended by a signal, or by the end of the caller */
 	bool draining;
 };

@@ -3,10 +3,8 @@
  * The order in which locks are taken: this enum is the whole truth, outermost first.
  *
  * A lock may be taken only while every lock already held has a smaller number. Two locks of the same kind
- * are taken together in exactly two places, and the second of each has a rank of its own:
- *
- *   RANK_MM_MAP_CHILD  the map of a child that fork builds and nobody can reach yet, under its parent's
- *   RANK_SOCKET_PEER   the other socket of two, taken in the order of their addresses
+ * are taken together in exactly one place, and the second has a rank of its own: RANK_SOCKET_PEER, the other socket of
+ * two, taken in the order of their addresses.
  *
  * Which ranks a caller holds is one bit each in ctx->held, so checking costs a shift and is always on.
  */
@@ -25,8 +23,7 @@ enum lock_rank {
 	RANK_INODE,         /* size and content of a file */
 	RANK_SOCKET,        /* state and queue of a socket */
 	RANK_SOCKET_PEER,
-	RANK_MM_MAP, /* VMAs of an address space; shared for faults */
-	RANK_MM_MAP_CHILD,
+	RANK_MM_MAP,        /* VMAs of an address space; shared for faults */
 	RANK_OBJECT_MAKING, /* of a file of huge pages: one page at a time is made */
 	RANK_OBJECT,        /* page slots and mappers */
 	RANK_OBJECT_LOOK,   /* that no page leaves its slot: shared by who looks one up without the lock above */

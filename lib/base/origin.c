@@ -2,9 +2,9 @@
 /*
  * Accounts, and the births of things.
  *
- * A count is an atomic word in its owner; nobody reads it but reports, so the two processes of a busy pipe write two
- * different cache lines. The list of owners exists only to be summed; the buckets find the owner of a frame that
-somebody else frees.
+ * A count is an atomic word in its owner, and of frames one more in each lane; nobody reads them but reports, so the
+ * two processes of a busy pipe, or two tasks that fault, write different cache lines. The list of owners exists only to
+ * be summed; the buckets find the owner of a frame that somebody else frees.
  *
  * I1  an account that leaves the list has all counts zero, or an heir took them over
  *

@@ -170,11 +170,11 @@ static inline bool rwlock_try_read(struct ctx *ctx, struct rwlock *l)
 	return false;
 }
 
-static inline void rwlock_write_as(struct ctx *ctx, struct rwlock *l, enum lock_rank rank)
+static inline void rwlock_write(struct ctx *ctx, struct rwlock *l)
 {
 	uint32_t open = LOCK_OPEN, readers = 0;
 
-	lock_rank_enter(ctx, rank);
+	lock_rank_enter(ctx, l->rank);
 	if (unlikely(l->posix || !__atomic_compare_exchange_n(&l->word, &open, LOCK_HELD, false, __ATOMIC_SEQ_CST,
 	                                                      __ATOMIC_RELAXED)))
 		rwlock_wait_write(l);
@@ -184,23 +184,15 @@ static inline void rwlock_write_as(struct ctx *ctx, struct rwlock *l, enum lock_
 		rwlock_drain(l);
 }
 
-static inline void rwlock_write_unlock_as(struct ctx *ctx, struct rwlock *l, enum lock_rank rank)
+static inline void rwlock_write_unlock(struct ctx *ctx, struct rwlock *l)
 {
+	unsigned rank = l->rank;
+
 	if (unlikely(l->posix))
 		pthread_rwlock_unlock(&l->lock);
 	else if (unlikely(__atomic_exchange_n(&l->word, LOCK_OPEN, __ATOMIC_RELEASE) != LOCK_HELD))
 		rwlock_wake(l);
 	lock_rank_leave(ctx, rank);
-}
-
-static inline void rwlock_write(struct ctx *ctx, struct rwlock *l)
-{
-	rwlock_write_as(ctx, l, (enum lock_rank)l->rank);
-}
-
-static inline void rwlock_write_unlock(struct ctx *ctx, struct rwlock *l)
-{
-	rwlock_write_unlock_as(ctx, l, (enum lock_rank)l->rank);
 }
 
 /** Wait until the word is 0 and make it 1: spins, then yields the host CPU. */

@@ -147,22 +147,16 @@ void vma_link(struct ctx *ctx, struct vma *vma)
 	            "a VMA is a row of user pages", "[%#lx, %#lx)", vma->start, vma->end);
 	ranges_insert(&vma->mm->vmas, vma->start, vma->end, vma);
 	count_pages(vma, vma_pages(vma));
-	if (vma->object == NULL)
-		return;
-	mutex_lock(ctx, &vma->object->lock);
-	mapper_insert(vma);
-	mutex_unlock(ctx, &vma->object->lock);
+	if (vma->object != NULL)
+		object_map(ctx, vma->object, &vma->mapper, vma->pgidx, vma->pgidx + vma_pages(vma) - 1);
 }
 
 void vma_unlink(struct ctx *ctx, struct vma *vma)
 {
 	ranges_remove(&vma->mm->vmas, vma->start);
 	count_pages(vma, -vma_pages(vma));
-	if (vma->object == NULL)
-		return;
-	mutex_lock(ctx, &vma->object->lock);
-	itree_remove(&vma->object->mappers, &vma->mapper.node);
-	mutex_unlock(ctx, &vma->object->lock);
+	if (vma->object != NULL)
+		object_unmap(ctx, vma->object, &vma->mapper);
 }
 
 static void set_bounds(struct vma *vma, ksim_addr start, ksim_addr end)

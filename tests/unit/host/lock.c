@@ -47,24 +47,15 @@ TEST(lock, second_of_a_kind_is_taken_as_another_rank)
 {
 	struct bed bed;
 	struct mutex a, b;
-	struct rwlock parent, child;
 
 	bed_open(&bed);
 	mutex_init(&a, RANK_SOCKET);
 	mutex_init(&b, RANK_SOCKET);
-	rwlock_init(&parent, RANK_MM_MAP);
-	rwlock_init(&child, RANK_MM_MAP);
 	mutex_lock(&bed.ctx, &a);
 	mutex_lock_as(&bed.ctx, &b, RANK_SOCKET_PEER);
-	rwlock_write(&bed.ctx, &parent);
-	rwlock_write_as(&bed.ctx, &child, RANK_MM_MAP_CHILD);
-	rwlock_write_unlock_as(&bed.ctx, &child, RANK_MM_MAP_CHILD);
-	rwlock_write_unlock(&bed.ctx, &parent);
 	mutex_unlock_as(&bed.ctx, &b, RANK_SOCKET_PEER);
 	mutex_unlock(&bed.ctx, &a);
 	EXPECT_EQ(bed.ctx.held, 0);
-	rwlock_fini(&child);
-	rwlock_fini(&parent);
 	mutex_fini(&b);
 	mutex_fini(&a);
 	bed_close(&bed);
