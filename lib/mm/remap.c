@@ -195,7 +195,8 @@ static int check_vma(struct ctx *ctx, struct remap *r)
 		return -EFAULT;
 	if (what->length <= what->old_length)
 		return 0;
-	if (vma->object != NULL && vma_pgidx(vma, what->addr) + pages_of_bytes(what->length) < vma->pgidx)
+	/* Linux's indices wrap 4096 times as far, which takes a program a hundred thousand calls in a row. */
+	if (vma->object != NULL && vma_pgidx(vma, what->addr) + pages_of_bytes(what->length) > OBJECT_PGIDX_MAX + 1)
 		return -EINVAL;
 	if (vma->flags & VMA_LOCKED && !mm_lock_fits(ctx, r->mm, vma->flags, pages_of_bytes(more)))
 		return -EAGAIN;

@@ -736,3 +736,30 @@ TEST(mremap, to_a_size_larger_than_the_address_space_fails)
 	st8(map, 1);
 	unmap(map, 2);
 }
+
+TEST(mremap, may_grow_a_mapping_past_the_last_byte_that_a_file_can_have)
+{
+	/* mmap would be EOVERFLOW there; what is asked of such pages afterwards has an answer all the same. */
+	const uint64_t last = (uint64_t)INT64_MAX - (uint64_t)INT64_MAX % PAGE - PAGE;
+	int fd = memfd(1);
+	addr_t map = x_mmap(0, PAGE, RW, MAP_SHARED, fd, (off_t)last);
+	unsigned char in_memory[4] = { 1, 1, 1, 1 };
+
+	SETUP(map != NO_MAPPING);
+	map = x_mremap(map, PAGE, 4 * PAGE, MOVE, 0);
+	REQUIRE(map != NO_MAPPING);
+	for (int i = 0; i < 4; i++)
+		EXPECT_LOAD_FAULTS(at(map, i), SIGBUS, BUS_ADRERR);
+	EXPECT_FAILS(x_madvise(at(map, 2), PAGE, MADV_REMOVE), EINVAL);
+	EXPECT_FAILS(x_madvise(map, 4 * PAGE, MADV_REMOVE), EFBIG);
+	EXPECT_EQ(x_mincore(map, 4 * PAGE, in_memory), 0);
+	EXPECT(!((in_memory[0] | in_memory[1] | in_memory[2] | in_memory[3]) & 1));
+	EXPECT_EQ(x_msync(map, 4 * PAGE, MS_SYNC), 0);
+	EXPECT_EQ(x_madvise(map, 4 * PAGE, MADV_DONTNEED), 0);
+	EXPECT_FAILS(x_madvise(map, 4 * PAGE, MADV_POPULATE_READ), EFAULT);
+	EXPECT_EQ(x_mprotect(at(map, 1), PAGE, PROT_READ), 0);
+	EXPECT_EQ(x_ftruncate(fd, 0), 0);
+	EXPECT_EQ(x_munmap(at(map, 2), PAGE), 0);
+	EXPECT_EQ(x_munmap(map, 4 * PAGE), 0);
+	EXPECT_EQ(x_close(fd), 0);
+}

@@ -376,3 +376,26 @@ TEST(mm_remap, several_mappings_move_together_since_6_17)
 {
 	on_both(one_at_a_time_body);
 }
+
+static void last_page_body(struct bed *b)
+{
+	struct mm *mm = space(b);
+	struct object *object = file(b, 1);
+	struct mm_remap grow = { .addr = BASE, .old_length = 1, .length = 2 };
+
+	mapped(b, mm, file_at(object, BASE, 1, OBJECT_PGIDX_MAX - 1, true));
+	EXPECT_EQ(remap_err(b, mm, grow), 0);
+	expect_fault(b, mm, BASE + PAGE_BYTES, ACCESS_READ, SIGBUS, 2 /* BUS_ADRERR */);
+	grow.old_length = 2;
+	grow.length = 3;
+	EXPECT_EQ(remap_err(b, mm, grow), -EINVAL);
+	object_resize(&b->ctx, object, 0);
+	expect_sound(b, mm);
+	drop(b, mm);
+	file_drop(b, object);
+}
+
+TEST(mm_remap, goes_no_further_than_pages_have_numbers)
+{
+	on_both(last_page_body);
+}
