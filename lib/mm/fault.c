@@ -4,13 +4,14 @@
  *
  *   no VMA ............................ SIGSEGV SEGV_MAPERR, unless a stack above can reach down there (grow.c)
  *   the VMA forbids it ................ SIGSEGV SEGV_ACCERR
- *   the VMA is a guard ................ SIGSEGV SEGV_MAPERR
+ *   a guard stands there .............. SIGSEGV SEGV_MAPERR
  *   the page lies past the file's end . SIGBUS  BUS_ADRERR
  *   no memory for a promised page ..... SIGKILL, as Linux's OOM killer would, also for the limit of a memory group
  *   no huge page left in the pool ..... SIGBUS  BUS_ADRERR
  *   entry absent, shared .............. the object's frame
  *   entry absent, private file ........ read: the object's frame, read-only; write: a copy of it
  *   entry absent, private anonymous ... read: the frame of zeros, read-only; write: a fresh frame
+ *   entry busy ........................ wait for who replaces the page, and look again
  *   entry forbids a write, shared ..... allow it
  *   entry forbids a write, private .... reuse the frame if it is the mapping's alone, else copy
  *
@@ -42,8 +43,8 @@
 
 enum {
 	RETRY = 1, /* fault again: the entry or the object has changed meanwhile */
-	GROW = 3,  /* nothing is mapped there, but a stack may reach there when it has grown */
-	COPY = 2,  /* the frame must not be written through this entry: replace it by a copy */
+	COPY,      /* the frame must not be written through this entry: replace it by a copy */
+	GROW,      /* nothing is mapped there, but a stack may reach there when it has grown */
 };
 
 struct attempt {

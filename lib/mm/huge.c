@@ -6,7 +6,7 @@
  * with pages of 4 KiB, which tell what is wrong.
  *
  *	                       object's block is there      is not there
- *	shared                 mapped                       made, if the VMA was advised VMA_HUGE and nothing of it is there
+ *	shared                 mapped                       made, if the VMA was advised VMA_HUGE and it is all absent
  *	private file, read     mapped, read-only            likewise
  *	private file, write    4 KiB: it is about a copy
  *	private anonymous                                   made, if the VMA was advised VMA_HUGE
@@ -20,10 +20,10 @@
  * another matter, and never split: hugetlb.c, which sets its entries by what is here.
  *
  * I1  a huge entry lies in one VMA and maps 512 pages of its object in order, or a block of private memory
- * I2  as for small entries, one is set only if nothing was removed from the object since before its size was read; until
- *     that is known, under the entry's lock, nothing of the block is touched, not even its struct frames
- * I3  a block of private memory is written through an entry only if that is the only thing that leads to it; seen under the
- *     lock under which the entry is changed
+ * I2  as for small entries, one is set only if nothing was removed from the object since before its size was read;
+ *     until that is known, under the entry's lock, nothing of the block is touched, not even its struct frames
+ * I3  a block of private memory is written through an entry only if that is the only thing that leads to it; seen
+ *     under the lock under which the entry is changed
  *
  * Locking: map; the object's lock inside object_block only; then the lock of huge entries.
  * Linux: mm/huge_memory.c (do_huge_pmd_anonymous_page, do_huge_pmd_wp_page), mm/memory.c (do_set_pmd). Not modelled:

@@ -18,8 +18,8 @@
  *
  * Nodes of the destination are made before anything is changed, so that nothing can fail in between.
  *
- * I1  when memory of the kernel's own runs out, nothing has changed, but what huge pages were to be moved to is cleared,
- *     and so is what small ones were to be moved to if there are huge ones in it
+ * I1  when memory of the kernel's own runs out, nothing has changed, but what huge pages were to be moved to is
+ *     cleared, and so is what small ones were to be moved to if there are huge ones in it
  * I2  an entry is never present at both places, and no translation of the old one is left when the new one is set
  * I3  limits are asked where Linux asks: what lay at a fixed destination may be gone by then
  *
@@ -330,7 +330,7 @@ static bool has_huge(const struct mm *mm, ksim_addr start, ksim_addr end)
 	return vma != NULL && vma->start < end;
 }
 
-/* Clear the destination, and what is to shrink. 0; -EFAULT, -ENOMEM, -EINVAL (the destination is cleared, as on Linux) */
+/* Clear the destination, and what is to shrink. 0; -EFAULT, -ENOMEM, -EINVAL (it is cleared then, as on Linux) */
 static int clear_destination(struct ctx *ctx, struct remap *r)
 {
 	struct mm_remap *what = &r->what;

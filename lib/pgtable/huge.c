@@ -20,8 +20,8 @@
  * I3  a huge entry counts in `children` of its node as a table does, and in its block (phys, block.c)
  *
  * Locking: pt->second's node_lock, one for all huge entries of a table and for the reserve: it is held for a few
- * instructions, while a split fills a node, or over one invalidation. Of leaf locks at most one is held at a time; a merge takes none, since
- * it shuts out all others who would.
+ * instructions, while a split fills a node, or over one invalidation. Of leaf locks at most one is held at a time; a
+ * merge takes none, since it shuts out all others who would.
  * Linux: mm/huge_memory.c (__split_huge_pmd_locked, pgtable_trans_huge_deposit), mm/khugepaged.c (collapse).
  */
 #include "pgtable/node.h"

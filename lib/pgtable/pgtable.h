@@ -181,7 +181,7 @@ int pt_visit(struct ctx *ctx, struct pgtable *pt, ksim_addr start, ksim_addr end
 bool pt_find_second(const struct pgtable *pt, ksim_addr addr, struct pt_slot *slot);
 int pt_ensure_second(struct ctx *ctx, struct pgtable *pt, ksim_addr addr, struct pt_slot *slot);
 
-/** Lock the slot of a huge entry, and see whether one is there: its entry, else PTE_NONE. To be unlocked in any case. */
+/** Lock the slot of a huge entry, and see whether one is there: its entry, else PTE_NONE. Locked in any case. */
 pte_t pt_lock_huge(struct ctx *ctx, struct pgtable *pt, struct pt_slot *slot);
 
 /** Whoever was setting or clearing a huge entry when this was called has done it when it returns. */
