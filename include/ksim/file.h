@@ -229,13 +229,14 @@ KSIM_EXPORT int ksim_dup3(int fd, int newfd, int flags);
 
 /**
  * F_DUPFD, F_DUPFD_CLOEXEC (int: the lowest number to take), F_GETFD, F_SETFD (FD_CLOEXEC), F_GETFL, F_SETFL
- * (O_APPEND and O_NONBLOCK change), F_GET_SEALS, F_ADD_SEALS (F_SEAL_SEAL, _SHRINK, _GROW, _WRITE, _FUTURE_WRITE,
+ * (O_APPEND, O_NONBLOCK, O_NOATIME and O_DIRECT change), F_GET_SEALS, F_ADD_SEALS (F_SEAL_SEAL, _SHRINK, _GROW, _WRITE, _FUTURE_WRITE,
  * _EXEC).
  *
  * @return what the command says, or -1 with errno:
  *   EBUSY   F_SEAL_WRITE, or F_SEAL_EXEC of a file that may be executed, and a shared mapping may write
- *   EINVAL  an unknown command or seal; not a memfd; F_DUPFD at or past RLIMIT_NOFILE
- *   EPERM   F_ADD_SEALS: not open for writing, or sealed with F_SEAL_SEAL
+ *   EINVAL  an unknown command or seal; not a memfd; F_DUPFD at or past RLIMIT_NOFILE; O_DIRECT of what is no regular
+ *           file that was opened by a path
+ *   EPERM   F_ADD_SEALS: not open for writing, or sealed with F_SEAL_SEAL; O_NOATIME of another user's file
  * Linux: fcntl(2). Deviations: no locks, leases, owners.
  */
 KSIM_EXPORT int ksim_fcntl(int fd, int cmd, ...);

@@ -23,7 +23,7 @@ static int buffer_init(const struct syscall_frame *frame, unsigned i, bool allow
 		return -EBADF;
 	if (!range_legal(arg_pointer(frame, i), size))
 		return -EFAULT;
-	uio_init_one(uio, arg_pointer(frame, i), MIN(size, TRANSFER_BYTES_MAX));
+	uio_init_one(uio, arg_pointer(frame, i), size);
 	return 0;
 }
 

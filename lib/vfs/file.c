@@ -10,13 +10,13 @@
  * The last put only queues the file (see ref.h), so release runs under no lock and may put what it likes.
  *
  * I1  references = slots + mappings + messages in flight + calls under way
- * I2  the access mode never changes; of the flags only FILE_APPEND and FILE_NONBLOCK do
+ * I2  the access mode never changes; of the flags FILE_APPEND, FILE_NONBLOCK, FILE_DIRECT and FILE_NOATIME do
  * I3  pos <= INT64_MAX
  * I4  an inode's F_SEAL_WRITE and its object's denial of writers come together, but where an older release's F_SEAL_EXEC
  *     brought the seal
  *
  * Locking: pos under pos_lock; flags are atomic.
- * Linux: fs/file_table.c, fs/fcntl.c (setfl). Not modelled: O_DIRECT by F_SETFL, O_ASYNC, locks, leases.
+ * Linux: fs/file_table.c, fs/fcntl.c (setfl). Not modelled: O_ASYNC, locks, leases.
  */
 #include "vfs/file.h"
 
@@ -25,6 +25,7 @@
 
 #include "base/creds.h"
 #include "host/kmem.h"
+#include "vfs/path.h"
 #include "vfs/tree.h"
 
 static struct file *file_of(struct backing *backing)
@@ -130,11 +131,12 @@ void vfs_stat(struct ctx *ctx, struct file *file, struct kstat *out)
 
 int vfs_set_flags(struct ctx *ctx, struct file *file, uint32_t flags)
 {
-	const uint32_t changeable = FILE_APPEND | FILE_NONBLOCK;
+	const uint32_t changeable = FILE_APPEND | FILE_NONBLOCK | FILE_DIRECT | FILE_NOATIME;
 	uint32_t was = file_flags(file);
 
-	(void)ctx;
-	if (flags & ~was & FILE_DIRECT)
+	if (flags & ~was & FILE_NOATIME && !inode_owned(ctx, file->inode))
+		return -EPERM;
+	if (flags & FILE_DIRECT && !file->may_be_direct)
 		return -EINVAL;
 	while (!__atomic_compare_exchange_n(&file->flags, &was, (was & ~changeable) | (flags & changeable), true,
 	                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED))

@@ -41,6 +41,7 @@ struct file {
 	struct backing backing;     /* c  what mappings hold */
 	void *priv;                 /* c  of ops */
 	uint64_t creds;             /* c  which credentials opened it: their serial; 0: the machine's */
+	bool may_be_direct;         /* c  O_DIRECT is for content that was opened by a path, as a new memfd was not */
 	struct dentry *dentry;      /* c  the name that it was opened by, our reference; NULL: none in any directory */
 };
 
@@ -118,7 +119,10 @@ int vfs_fallocate(struct ctx *ctx, struct file *file, int mode, int64_t offset, 
 void vfs_stat(struct ctx *ctx, struct file *file, struct kstat *out);
 int vfs_add_seals(struct ctx *ctx, struct file *file, uint32_t seals);
 int vfs_get_seals(struct ctx *ctx, struct file *file); /* F_SEAL_* or -EINVAL */
-/** F_SETFL: only FILE_APPEND and FILE_NONBLOCK change. 0; -EINVAL (FILE_DIRECT). */
+/**
+ * F_SETFL: only FILE_APPEND, FILE_NONBLOCK, FILE_DIRECT and FILE_NOATIME change. 0; -EPERM (FILE_NOATIME of another
+ * user's file), -EINVAL (FILE_DIRECT, which is not for this file).
+ */
 int vfs_set_flags(struct ctx *ctx, struct file *file, uint32_t flags);
 
 /** What mm must know to map a file. Pointers are borrowed from the file. */

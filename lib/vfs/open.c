@@ -69,6 +69,12 @@ const struct file_ops path_file_ops = {
 	.describe = named_describe,
 };
 
+/* Whether O_DIRECT is for it; huge pages have no such thing. */
+static bool can_be_direct(const struct inode *inode)
+{
+	return inode->object != NULL && inode->huge_bytes == 0;
+}
+
 /* A description of what dentry names. */
 static int open_dentry(struct ctx *ctx, struct dentry *dentry, uint32_t flags, struct file **out)
 {
@@ -91,6 +97,7 @@ static int open_dentry(struct ctx *ctx, struct dentry *dentry, uint32_t flags, s
 		inode_put(ctx, inode);
 		return err;
 	}
+	(*out)->may_be_direct = can_be_direct(inode) && !(flags & FILE_PATH);
 	if (!dentry->nameless || flags & FILE_PATH) {
 		dentry_get(dentry);
 		(*out)->dentry = dentry;
@@ -181,7 +188,7 @@ static int open_found(struct ctx *ctx, struct inode *dir, struct dentry *dentry,
 		return -ENOTDIR;
 	if (!(flags & FILE_PATH))
 		err = may_open(ctx, inode, flags, fresh);
-	if (err == 0 && flags & FILE_DIRECT && inode->object == NULL)
+	if (err == 0 && flags & FILE_DIRECT && !can_be_direct(inode))
 		err = -EINVAL;
 	if (err == 0)
 		err = open_dentry(ctx, dentry, flags & ~(uint32_t)NOT_SHOWN, &file);

@@ -280,3 +280,36 @@ TEST(edges, memfd_noexec_completes_the_flags_and_forbids_MFD_EXEC)
 		SKIP("as it is now since 6.6");
 	EXPECT_EQ(in_child_with_settings(makes_memfds_at_each_level, NULL), 0);
 }
+
+TEST(edges, transfer_whose_range_would_end_beyond_all_offsets_fails_EINVAL_before_it_is_cut)
+{
+	/* read(2), pread(2): what counts is what is asked for, of which 2 GiB less a page would be moved. */
+	const uint64_t gib = UINT64_C(1) << 30;
+	const off_t at = (off_t)(INT64_MAX - (2 * gib + gib / 2));
+	static char byte;
+	char *to = &byte;
+	int fd = memfd(0);
+
+	__asm__("" : "+r"(to)); /* the compiler need not know */
+	EXPECT_FAILS(x_pread(fd, to, 3 * gib, at), EINVAL);
+	EXPECT_EQ(x_pread(fd, to, 2 * gib, at), 0);
+	EXPECT_EQ(x_lseek(fd, at, SEEK_SET), at);
+	EXPECT_FAILS(x_read(fd, to, 3 * gib), EINVAL);
+	EXPECT_FAILS(x_write(fd, to, 3 * gib), EINVAL);
+	EXPECT_EQ(x_read(fd, to, 2 * gib), 0);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(edges, O_DIRECT_of_huge_pages_fails_EINVAL)
+{
+	/* open(2) EINVAL: hugetlbfs has none. */
+	char path[32];
+	int fd = x_memfd_create("abi", MFD_HUGETLB);
+
+	if (fd < 0)
+		SKIP("no memfd of huge pages: errno %d", errno);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	EXPECT_FAILS(x_open(path, O_RDWR | O_DIRECT), EINVAL);
+	EXPECT_FAILS(x_fcntl(fd, F_SETFL, O_DIRECT), EINVAL);
+	EXPECT_EQ(x_close(fd), 0);
+}

@@ -191,6 +191,42 @@ TEST(fd, F_SETFL_changes_status_flags_only)
 	EXPECT_EQ(x_close(fd), 0);
 }
 
+TEST(fd, F_SETFL_sets_O_NOATIME_and_clears_it)
+{
+	/* fcntl(2). */
+	int fd = memfd(0);
+	int before = x_fcntl(fd, F_GETFL);
+
+	EXPECT_EQ(x_fcntl(fd, F_SETFL, O_NOATIME | O_APPEND), 0);
+	EXPECT_EQ(x_fcntl(fd, F_GETFL), before | O_NOATIME | O_APPEND);
+	EXPECT_EQ(x_fcntl(fd, F_SETFL, 0), 0);
+	EXPECT_EQ(x_fcntl(fd, F_GETFL), before);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
+TEST(fd, F_SETFL_sets_O_DIRECT_of_what_was_opened_and_fails_EINVAL_for_all_else)
+{
+	/* fcntl(2), open(2) EINVAL. A new memfd was not opened; the same file, opened, may be O_DIRECT. */
+	int ends[2], fd, again, before;
+
+	if (linux_release() < 6006)
+		SKIP("O_DIRECT of a tmpfs came with 6.6");
+	fd = memfd(0);
+	stream_pair(ends);
+	EXPECT_FAILS(x_fcntl(fd, F_SETFL, O_DIRECT), EINVAL);
+	EXPECT_FAILS(x_fcntl(ends[0], F_SETFL, O_DIRECT), EINVAL);
+	again = reopen(fd, O_RDWR);
+	before = x_fcntl(again, F_GETFL);
+	EXPECT_EQ(x_fcntl(again, F_SETFL, O_DIRECT), 0);
+	EXPECT_EQ(x_fcntl(again, F_GETFL), before | O_DIRECT);
+	EXPECT_EQ(x_fcntl(again, F_SETFL, 0), 0);
+	EXPECT_EQ(x_fcntl(again, F_GETFL), before);
+	x_close(again);
+	x_close(fd);
+	x_close(ends[0]);
+	x_close(ends[1]);
+}
+
 TEST(fd, fcntl_of_a_closed_fd_fails_EBADF)
 {
 	/* fcntl(2). */
