@@ -11,7 +11,7 @@
  *	times, others   its owner
  *
  * and root all of it. A change of owner takes S_ISUID away from what is no directory, and S_ISGID if its group may
- * execute it.
+ * execute it; so does one that changes neither user nor group, which anybody may ask for where there is no such bit.
  *
  * An access is stamped as by a mount with relatime: if the last one is not younger than the last change, or a day old.
  *
@@ -103,6 +103,20 @@ ssize_t vfs_readlink(struct ctx *ctx, const struct path_at *at, char *text, size
 	return n;
 }
 
+/* The same caller, as its real user and group; another thread of it may be changing them. */
+static void copy_real(const struct creds *from, struct creds *real)
+{
+	*real = (struct creds){ .uid = creds_load(&from->uid), .gid = creds_load(&from->gid) };
+	real->fsuid = real->uid;
+	real->fsgid = real->gid;
+	real->euid = creds_load(&from->euid);
+	real->egid = creds_load(&from->egid);
+	real->ngroups = creds_load(&from->ngroups);
+	real->serial = __atomic_load_n(&from->serial, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < real->ngroups; i++)
+		real->groups[i] = creds_load(&from->groups[i]);
+}
+
 int vfs_access(struct ctx *ctx, const struct path_at *at, unsigned mask, unsigned flags, bool effective)
 {
 	const struct creds *was = ctx->creds;
@@ -111,9 +125,7 @@ int vfs_access(struct ctx *ctx, const struct path_at *at, unsigned mask, unsigne
 	int err;
 
 	if (!effective && was != NULL) {
-		real = *was;
-		real.fsuid = real.uid;
-		real.fsgid = real.gid;
+		copy_real(was, &real);
 		ctx->creds = &real;
 	}
 	err = path_lookup(ctx, at, flags, &dentry);
@@ -275,10 +287,12 @@ static uint32_t tame(const struct ctx *ctx, const struct inode *inode)
 
 static int chown_locked(struct ctx *ctx, struct inode *inode, uint32_t uid, uint32_t gid)
 {
+	uint32_t mode = tame(ctx, inode);
+
 	/* Even a change of nothing takes the bits away, and may be refused for that. */
-	if (!may_chown(ctx, inode, uid, gid) || (tame(ctx, inode) != inode->mode && !inode_owned(ctx, inode)))
+	if (!may_chown(ctx, inode, uid, gid) || (mode != inode->mode && !inode_owned(ctx, inode)))
 		return -EPERM;
-	set_locked(&inode->mode, tame(ctx, inode));
+	set_locked(&inode->mode, mode);
 	if (uid != UINT32_MAX)
 		set_locked(&inode->uid, uid);
 	if (gid != UINT32_MAX)

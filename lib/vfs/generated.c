@@ -231,6 +231,7 @@ int gen_inode_create(struct ctx *ctx, const struct gen_ops *ops, uint32_t mode, 
 	inode->gen_key[0] = key[0];
 	inode->gen_key[1] = key[1];
 	inode->ino = ino;
+	inode->uid = inode->gid = 0;
 	inode->nlink = S_ISDIR(mode) ? 2 : 1;
 	*out = inode;
 	return 0;

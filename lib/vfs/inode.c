@@ -68,6 +68,8 @@ int inode_create(struct ctx *ctx, uint32_t mode, const char *name, struct object
 	inode->mode = mode;
 	inode->nlink = 1;
 	inode->object = object;
+	inode->uid = ctx->creds != NULL ? creds_load(&ctx->creds->fsuid) : 0;
+	inode->gid = ctx->creds != NULL ? creds_load(&ctx->creds->fsgid) : 0;
 	inode->atime_ns = inode->mtime_ns = inode->ctime_ns = host_realtime_ns();
 	memcpy(inode->name, name, strnlen(name, sizeof(inode->name) - 1));
 	*out = inode;

@@ -331,13 +331,11 @@ static void dir_destroy(struct env *env, struct dir *dir)
 	kmem_free(env, dir, sizeof(*dir));
 }
 
-/* The owner of what the caller makes in dir, and the mode that it gets there. */
-static void init_owner(struct ctx *ctx, const struct inode *dir, uint32_t mode, struct inode *inode)
+/* The group of what the caller makes in dir, and the mode that it gets there. */
+static void inherit(const struct inode *dir, uint32_t mode, struct inode *inode)
 {
 	uint32_t dir_mode = inode_mode(dir);
 
-	inode->uid = ctx->creds != NULL ? creds_load(&ctx->creds->fsuid) : 0;
-	inode->gid = ctx->creds != NULL ? creds_load(&ctx->creds->fsgid) : 0;
 	if (dir_mode & S_ISGID) {
 		inode->gid = __atomic_load_n(&dir->gid, __ATOMIC_RELAXED);
 		if (S_ISDIR(mode))
@@ -380,7 +378,7 @@ int tree_inode_create(struct ctx *ctx, const struct inode *dir, uint32_t mode, u
 	err = inode_create(ctx, mode, "", object, &inode);
 	if (err < 0)
 		goto undo_content;
-	init_owner(ctx, dir, mode, inode);
+	inherit(dir, mode, inode);
 	inode->dir = names;
 	inode->link = text;
 	inode->dev = dir->dev;

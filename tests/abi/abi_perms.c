@@ -324,6 +324,79 @@ TEST(perms, chown_gives_nothing_away)
 	EXPECT_EQ(in_child(changes_owners, NULL), 0);
 }
 
+static int changes_nothing(void *unused)
+{
+	(void)unused;
+	BECOME(ALICE);
+	CHILD_FAILS(x_chown("root", (uid_t)-1, (gid_t)-1), EPERM);
+	return 0;
+}
+
+TEST(perms, chown_that_changes_nobody_takes_no_set_id_bits_from_a_stranger)
+{
+	/* chown(2): EPERM; who may not change the mode may not take S_ISUID or S_ISGID away either. */
+	shared_yard();
+	SETUP(x_chmod("root", 04755) == 0);
+	EXPECT_EQ(in_child(changes_nothing, NULL), 0);
+	EXPECT_EQ(mode_of("root"), 04755);
+	SETUP(x_chmod("root", 02755) == 0);
+	EXPECT_EQ(in_child(changes_nothing, NULL), 0);
+	EXPECT_EQ(mode_of("root"), 02755);
+}
+
+/* ---- what has no name ---- */
+
+static bool belongs_to(int fd, uid_t uid)
+{
+	struct stat st;
+
+	return x_fstat(fd, &st) == 0 && st.st_uid == uid && st.st_gid == uid;
+}
+
+static int makes_nameless_files(void *unused)
+{
+	int fd, ends[2];
+
+	(void)unused;
+	BECOME(ALICE);
+	fd = x_memfd_create("alice's", 0);
+	CHILD_EXPECT(fd >= 0 && belongs_to(fd, ALICE));
+	CHILD_EXPECT(x_fchmod(fd, 0600) == 0);
+	CHILD_EXPECT(x_fchown(fd, (uid_t)-1, STAFF) == 0);
+	CHILD_FAILS(x_fchown(fd, BOB, (gid_t)-1), EPERM);
+	CHILD_EXPECT(x_socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+	CHILD_EXPECT(belongs_to(ends[0], ALICE) && belongs_to(ends[1], ALICE));
+	CHILD_EXPECT(x_fchmod(ends[0], 0600) == 0);
+	return 0;
+}
+
+TEST(perms, memfd_and_socket_belong_to_who_made_them)
+{
+	/* inode(7): the owner of a new file is the file-system user of who makes it. */
+	shared_yard();
+	EXPECT_EQ(in_child(makes_nameless_files, NULL), 0);
+}
+
+static int changes_a_strangers_memfd(void *fd)
+{
+	BECOME(BOB);
+	CHILD_FAILS(x_fchmod(*(int *)fd, 0600), EPERM);
+	CHILD_FAILS(x_fcntl(*(int *)fd, F_SETFL, O_NOATIME), EPERM);
+	return 0;
+}
+
+TEST(perms, memfd_of_somebody_else_keeps_its_mode_and_its_access_times)
+{
+	/* chmod(2), fcntl(2) O_NOATIME: EPERM. */
+	int fd = -1;
+
+	shared_yard();
+	fd = x_memfd_create("root's", 0);
+	SETUP(fd >= 0);
+	EXPECT_EQ(in_child(changes_a_strangers_memfd, &fd), 0);
+	EXPECT_EQ(x_close(fd), 0);
+}
+
 /* ---- access ---- */
 
 static int asks(void *unused)
