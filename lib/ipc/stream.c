@@ -132,10 +132,10 @@ static ssize_t stream_send(struct ctx *ctx, struct unix_sock *sock, struct uio *
 	return (ssize_t)sent;
 }
 
-/* The signal that comes with this error. */
-static ssize_t with_sigpipe(struct ctx *ctx, ssize_t result)
+/* The signal that comes with this error, unless the call wants none. */
+static ssize_t with_sigpipe(struct ctx *ctx, ssize_t result, bool wanted)
 {
-	if (unlikely(result == -EPIPE))
+	if (unlikely(result == -EPIPE) && wanted)
 		ctx_raise(ctx, SIGPIPE);
 	return result;
 }
@@ -156,17 +156,17 @@ ssize_t unix_sendmsg(struct ctx *ctx, struct fdtable *table, struct file *file, 
 		result = stream_send(ctx, sock, msg->uio, &scm, !(msg->flags & MSG_DONTWAIT || unix_nonblocking(file)));
 	/* Files that no byte carried: as on Linux they vanish. */
 	scm_put(ctx, &scm);
-	return msg->flags & MSG_NOSIGNAL ? result : with_sigpipe(ctx, result);
+	return with_sigpipe(ctx, result, !(msg->flags & MSG_NOSIGNAL));
 }
 
 ssize_t stream_write(struct ctx *ctx, struct file *file, struct uio *uio, uint64_t *pos)
 {
+	bool block = !(uio->how & UIO_NOWAIT || unix_nonblocking(file));
 	struct scm scm;
 
 	(void)pos;
 	scm.nfiles = 0;
-	return with_sigpipe(
-		ctx, stream_send(ctx, unix_sock(file), uio, &scm, !(uio->how & UIO_NOWAIT || unix_nonblocking(file))));
+	return with_sigpipe(ctx, stream_send(ctx, unix_sock(file), uio, &scm, block), !(uio->how & UIO_NOSIGNAL));
 }
 
 /* Receiving. */

@@ -9,6 +9,10 @@
 #include <setjmp.h>
 #include <sys/syscall.h>
 
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x100
+#endif
+
 enum { RW = PROT_READ | PROT_WRITE };
 
 static bool refused(long result, int error)
@@ -878,6 +882,32 @@ TEST(signals, EPIPE_of_a_socket_comes_with_SIGPIPE_unless_MSG_NOSIGNAL)
 	EXPECT_EQ(run(breaks_a_pipe, &flags), 0);
 	flags = MSG_NOSIGNAL;
 	EXPECT_EQ(run(breaks_a_pipe, &flags), 0);
+}
+
+static int writes_without_a_signal(void *arg)
+{
+	char byte = 'x';
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	int ends[2];
+
+	(void)arg;
+	act(SIGPIPE, count);
+	stream_pair(ends);
+	CHILD_EXPECT(x_close(ends[1]) == 0);
+	CHILD_EXPECT(refused(x_pwritev2(ends[0], &iov, 1, -1, RWF_NOSIGNAL), EPIPE));
+	CHILD_EXPECT(seen.count == 0);
+	CHILD_EXPECT(refused(x_pwritev2(ends[0], &iov, 1, -1, 0), EPIPE));
+	CHILD_EXPECT(seen.count == 1);
+	CHILD_EXPECT(x_close(ends[0]) == 0);
+	return 0;
+}
+
+TEST(signals, EPIPE_comes_without_SIGPIPE_with_RWF_NOSIGNAL)
+{
+	/* readv(2), RWF_NOSIGNAL. */
+	if (linux_release() < 6018)
+		SKIP("RWF_NOSIGNAL came with 6.18");
+	EXPECT_EQ(run(writes_without_a_signal, NULL), 0);
 }
 
 static int dies_of_a_pipe(void *arg)
