@@ -37,6 +37,9 @@ void process_set_born(struct ctx *ctx, struct process *process);
 void signal_leave(struct ctx *ctx, struct task *task);
 /** Whether its birth is complete. */
 bool process_is_born(struct ctx *ctx, struct process *process);
+/** Until signal_release with what this returns, signals for the task wait; but those that end its process do so. */
+uint64_t signal_hold(struct task *task);
+void signal_release(struct task *task, uint64_t mask);
 /** A task comes to its process, whose lock is held: it is told of signals that wait for any. */
 void signal_join(struct ctx *ctx, struct task *task);
 /**

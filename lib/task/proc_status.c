@@ -148,7 +148,7 @@ static void add_pending(struct ctx *ctx, struct text *text, struct process *p)
 	LIST_FOREACH(task, &p->tasks, link)
 		if (task->tid == p->owner.id) {
 			own = task->own.set;
-			blocked = task->blocked;
+			blocked = task->blocked & ~task->held;
 		}
 	mutex_unlock(ctx, &p->signal_lock);
 	mutex_unlock(ctx, &p->lock);

@@ -361,6 +361,19 @@ void process_reap(struct ctx *ctx, struct process *p)
 	mutex_unlock(ctx, &kernel->lock);
 }
 
+void process_discard(struct ctx *ctx, struct process *p)
+{
+	struct kernel *kernel = p->kernel;
+	struct end end = { .code = 0 };
+
+	mutex_lock(ctx, &kernel->lock);
+	p->exit_signal = 0;
+	mutex_unlock(ctx, &kernel->lock);
+	end_describe(&end, p, NULL);
+	process_end(ctx, p, &end);
+	process_reap(ctx, p);
+}
+
 /* The end is complete: tell those who wait for it. */
 static void become_zombie(struct ctx *ctx, struct process *p)
 {

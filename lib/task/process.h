@@ -67,7 +67,7 @@ struct process {
 	struct signal_queued told;    /* s of its parent: what that is told of its end */
 	uint64_t first_mask;          /* c  what its tasks block to begin with */
 	uint32_t group;               /* a  written under t */
-	int exit_signal;              /* c  what its parent gets when it ends; 0: nothing */
+	int exit_signal;              /* c  what its parent gets when it ends; 0: nothing (t when it is discarded) */
 	struct creds creds;           /* a  written under signal_lock */
 	struct limits limits;         /* a  written under signal_lock */
 	bool held_by_bench;           /* c  reaped by the bench's join or by halt, not by its parent */
@@ -98,8 +98,9 @@ struct task {
 	struct signal_pending own; /* s  signals for it alone */
 	uint64_t blocked;          /* s, read without by itself */
 	uint64_t really_blocked;   /* s  while it waits for some of what it blocks; else 0 */
-	uint64_t restored;         /* of its thread: what it blocks when the call is over, if restores */
-	bool restores;             /* of its thread */
+	uint64_t held;     /* s  of what it blocks, what it does not while nothing but its end ends a wait; else 0 */
+	uint64_t restored; /* of its thread: what it blocks when the call is over, if restores */
+	bool restores;     /* of its thread */
 	struct {
 		uint64_t sp, size;
 		uint32_t flags;
@@ -163,6 +164,8 @@ int kernel_create(const struct kernel_config *config, const struct env_hooks *ho
 void kernel_stop(struct kernel *kernel);
 /** Free all, after kernel_stop. */
 void kernel_destroy(struct kernel *kernel);
+/** End and reap a child that its maker will not have after all; its parent is sent no signal. Nobody acts as it. */
+void process_discard(struct ctx *ctx, struct process *process);
 /** Reap a zombie, whoever's child it is. */
 void process_reap(struct ctx *ctx, struct process *process);
 

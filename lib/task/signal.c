@@ -251,15 +251,21 @@ static bool has_thread(const struct process *p)
 	return false;
 }
 
+/* Whether a task blocks it; to_end: a signal that ends its process. */
+static bool is_blocked(const struct task *task, uint64_t bit, bool to_end)
+{
+	return task->blocked & ~(to_end ? task->held : 0) & bit;
+}
+
 /* Who shall have it: one that acts and does not block it, the first task best; else one that does not block it. */
-static struct task *choose(struct process *p, uint64_t bit)
+static struct task *choose(struct process *p, uint64_t bit, bool to_end)
 {
 	bool any = !has_thread(p);
 	struct task *best = NULL;
 	struct task *task;
 
 	LIST_FOREACH(task, &p->tasks, link) {
-		if (task->blocked & bit || (has_ended(task) && !any))
+		if (is_blocked(task, bit, to_end) || (has_ended(task) && !any))
 			continue;
 		/* The first task is the last of the list. */
 		if (best == NULL || is_busy(task) >= is_busy(best))
@@ -276,6 +282,19 @@ struct sending_to {
 	struct task *task;   /* it alone; NULL: any */
 	struct task *chosen; /* out: who is told; NULL: all */
 };
+
+/* Of a signal that ends the process where there is no handler: whether nothing keeps it from that. */
+static bool is_fatal(const struct sending_to *to, uint64_t bit)
+{
+	struct process *p = to->process;
+	const struct task *task = to->task;
+
+	if (task == NULL && LIST_EMPTY(&p->tasks))
+		return !(p->first_mask & bit);
+	if (task == NULL)
+		task = choose(p, bit, true);
+	return task != NULL && !is_blocked(task, bit, true) && !(task->really_blocked & bit);
+}
 
 static uint64_t really_blocked_of(const struct sending_to *to)
 {
@@ -309,10 +328,9 @@ static enum sending send_locked(struct ctx *ctx, struct sending_to *to, const st
 		return NO_ROOM;
 	to->chosen = to->task != NULL && !(to->task->blocked & bit) ? to->task : NULL;
 	if (to->task == NULL)
-		to->chosen = choose(p, bit);
+		to->chosen = choose(p, bit, false);
 	if (action.handler == SIGACT_DEFAULT && signal_default_of(info->signo) == SIGNAL_TERMINATES &&
-	    (to->chosen != NULL ? !(to->chosen->really_blocked & bit)
-	                        : LIST_EMPTY(&p->tasks) && !(p->first_mask & bit)))
+	    is_fatal(to, bit))
 		return FATAL;
 	if (info->signo < FIRST_QUEUED && pending->set & bit)
 		return DROPPED;
@@ -531,6 +549,28 @@ void signal_blocked_set(struct task *task, uint64_t mask)
 	__atomic_store_n(&task->blocked, mask & ~UNBLOCKABLE, __ATOMIC_RELAXED);
 	settle(ctx, task);
 	mutex_unlock(ctx, &task->process->signal_lock);
+}
+
+static void set_held(struct task *task, uint64_t held)
+{
+	mutex_lock(&task->ctx, &task->process->signal_lock);
+	task->held = held;
+	mutex_unlock(&task->ctx, &task->process->signal_lock);
+}
+
+uint64_t signal_hold(struct task *task)
+{
+	uint64_t was = signal_mask(task);
+
+	set_held(task, ~was);
+	signal_blocked_set(task, UINT64_MAX);
+	return was;
+}
+
+void signal_release(struct task *task, uint64_t mask)
+{
+	signal_blocked_set(task, mask);
+	set_held(task, 0);
 }
 
 void task_renew(struct task *task, uint64_t mask)

@@ -120,12 +120,10 @@ int process_join(struct ctx *ctx, struct process *process, struct end *end)
 int process_vfork_wait(struct ctx *ctx, struct process *child)
 {
 	struct kernel *kernel = kernel_of(ctx);
-	uint64_t was = signal_mask(ctx->task);
+	uint64_t was = signal_hold(ctx->task);
 	struct wait_entry entry = { 0 };
 	int err = 0;
 
-	/* Signals wait, but for those that end the caller whatever it blocks. */
-	signal_blocked_set(ctx->task, UINT64_MAX);
 	mutex_lock(ctx, &kernel->lock);
 	while (err == 0 && process_state(child) < PROCESS_ZOMBIE) {
 		wait_arm(ctx, &child->ended, &entry, WAIT_ALL);
@@ -134,7 +132,7 @@ int process_vfork_wait(struct ctx *ctx, struct process *child)
 		mutex_lock(ctx, &kernel->lock);
 	}
 	mutex_unlock(ctx, &kernel->lock);
-	signal_blocked_set(ctx->task, was);
+	signal_release(ctx->task, was);
 	return err;
 }
 

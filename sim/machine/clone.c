@@ -87,8 +87,7 @@ static int clone_process(struct task *maker, uint32_t flags, const struct tids *
 	pid = child->owner.id;
 	err = start_child(maker, process_handle(child), flags, tids, fn, arg);
 	if (err < 0) {
-		ksim_process_end(process_handle(child), 0);
-		process_reap(ctx, child);
+		process_discard(ctx, child);
 		return err;
 	}
 	if (flags & CLONE_VFORK)

@@ -319,8 +319,7 @@ pid_t ksim_fork_into(int (*fn)(void *), void *arg)
 	ctx_drain(&task->ctx);
 	if (err == 0 && ksim_start(process_handle(child), fn, arg) < 0) {
 		err = -errno;
-		ksim_process_end(process_handle(child), 0);
-		process_reap(&task->ctx, child);
+		process_discard(&task->ctx, child);
 	}
 	if (err < 0) {
 		errno = -err;

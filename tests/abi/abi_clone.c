@@ -540,6 +540,35 @@ TEST(clone, caller_of_CLONE_VFORK_takes_signals_afterwards)
 	EXPECT_EQ(x_sigaction(SIGUSR1, &fresh, NULL), 0);
 }
 
+static int ends_its_parent(void *arg)
+{
+	char byte;
+
+	/* By then the parent waits. */
+	for (int i = 0; i < 2000; i++)
+		sched_yield();
+	if (x_kill(x_getppid(), SIGTERM) != 0)
+		return 1;
+	/* The parent's parent says when it has seen that end. */
+	return x_recv(*(int *)arg, &byte, 1, 0) == 1 ? 0 : 1;
+}
+
+static int waits_for_its_vfork(void *arg)
+{
+	return x_clone(ends_its_parent, CLONE_VM | CLONE_VFORK | SIGCHLD, arg, NULL, NULL) > 0 ? 1 : 2;
+}
+
+TEST(clone, caller_of_CLONE_VFORK_is_ended_by_a_signal_without_a_handler_at_once)
+{
+	/* vfork(2): the parent is suspended, not deaf: the wait is one that signals that kill end. */
+	int ends[2];
+
+	stream_pair(ends);
+	EXPECT_EQ(in_child(waits_for_its_vfork, &ends[1]), -SIGTERM);
+	EXPECT_EQ(x_send(ends[0], "x", 1, 0), 1);
+	close_pair(ends);
+}
+
 /* Numbers. */
 
 static int finds_its_number(void *arg)

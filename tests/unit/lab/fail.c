@@ -5,6 +5,7 @@
 #include "bed.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 TEST(fail, kinds_are_written_as_they_are_read)
@@ -61,6 +62,56 @@ TEST(fail, hooks_are_set_only_while_they_are_wanted)
 	EXPECT(hooks->fail != NULL && hooks->policy != NULL);
 	EXPECT_EQ(ksim_process_end(p, 0), 0);
 	EXPECT(hooks->fail == NULL && hooks->policy == NULL);
+	bed_halt(&bed);
+}
+
+static int nchildren_told;
+
+static void count_child(int signo)
+{
+	(void)signo;
+	nchildren_told++;
+}
+
+static int do_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* With the nth allocation failing: whether there was a child after all. */
+static bool forks(struct bed *bed, uint64_t n, bool clone)
+{
+	static char stack[64];
+	pid_t pid;
+
+	nchildren_told = 0;
+	ksim_fail_nth(bed->m, KSIM_FAIL_ANY, n);
+	pid = clone ? ksim_clone(do_nothing, stack + sizeof(stack), SIGCHLD, NULL) : ksim_fork_into(do_nothing, NULL);
+	ksim_fail_when(bed->m, 0, NULL, NULL);
+	EXPECT_EQ(ksim_waitpid(-1, NULL, 0), pid);
+	EXPECT_EQ(nchildren_told, pid > 0);
+	return pid > 0;
+}
+
+TEST(fail, fork_that_fails_late_tells_nobody_of_a_child)
+{
+	struct sigaction counts = { .sa_handler = count_child };
+	struct ksim_process *p;
+	struct bed bed;
+
+	bed_boot(&bed, NULL);
+	p = bed_process(&bed, "parent");
+	ksim_as(p) {
+		EXPECT_EQ(ksim_sigaction(SIGCHLD, &counts, NULL), 0);
+		for (int clone = 0; clone <= 1; clone++) {
+			uint64_t n = 1;
+
+			while (!forks(&bed, n, clone))
+				n++;
+			EXPECT_MSG(n > 5, "the %llu. allocation is the last", (unsigned long long)n - 1);
+		}
+	}
 	bed_halt(&bed);
 }
 
