@@ -55,16 +55,15 @@ int process_wait_for(struct ctx *ctx, struct process *parent, const struct child
 	struct kernel *kernel = kernel_of(ctx);
 	struct wait_entry entry = { 0 };
 	struct process *child;
-	int err;
+	int err, ended = 0;
 
 	mutex_lock(ctx, &kernel->lock);
-	while ((err = find_zombie(parent, query, &child)) == RETRY_LATER && !query->no_hang) {
+	/* A signal is often that of the very child, so what has ended the wait is told only if nobody is found then. */
+	while ((err = find_zombie(parent, query, &child)) == RETRY_LATER && !query->no_hang && ended == 0) {
 		wait_arm(ctx, &parent->child_ended, &entry, WAIT_ALL);
 		mutex_unlock(ctx, &kernel->lock);
-		err = wait_sleep(ctx, &entry, 1, WAIT_FOREVER, "the end of a child");
+		ended = wait_sleep(ctx, &entry, 1, WAIT_FOREVER, "the end of a child");
 		mutex_lock(ctx, &kernel->lock);
-		if (err < 0)
-			break;
 	}
 	if (err == 0) {
 		*out = (struct child_end){ child->owner.id, creds_load(&child->creds.uid), child->end };
@@ -72,7 +71,9 @@ int process_wait_for(struct ctx *ctx, struct process *parent, const struct child
 			process_reap_locked(kernel, child);
 	}
 	mutex_unlock(ctx, &kernel->lock);
-	return err == 0 ? 1 : MIN(err, 0);
+	if (err == RETRY_LATER)
+		return ended;
+	return err == 0 ? 1 : err;
 }
 
 int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, struct end *end)

@@ -211,6 +211,39 @@ TEST(wait, parent_gets_SIGCHLD)
 	EXPECT_EQ(in_child(is_told, NULL), 0);
 }
 
+static int ends_later(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 2000; i++)
+		sched_yield();
+	return 3;
+}
+
+static int waits_with_a_handler(void *arg)
+{
+	struct sigaction action = { .sa_sigaction = note, .sa_flags = SA_SIGINFO };
+	int status = 0;
+	pid_t pid;
+
+	(void)arg;
+	CHILD_EXPECT(x_sigaction(SIGCHLD, &action, NULL) == 0);
+	for (int i = 0; i < 5; i++) {
+		ntold = 0;
+		pid = x_fork_into(ends_later, NULL);
+		CHILD_EXPECT(pid > 0);
+		CHILD_EXPECT(x_waitpid(pid, &status, 0) == pid);
+		CHILD_EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+		CHILD_EXPECT(ntold == 1);
+	}
+	return 0;
+}
+
+TEST(wait, waitpid_that_SIGCHLD_interrupts_returns_the_child_that_sent_it)
+{
+	/* wait(2) EINTR: not by the signal of the child itself, even if its action is without SA_RESTART. */
+	EXPECT_EQ(in_child(waits_with_a_handler, NULL), 0);
+}
+
 static int does_not_care(void *arg)
 {
 	struct sigaction action = { .sa_handler = SIG_IGN };
