@@ -229,8 +229,8 @@ KSIM_EXPORT int ksim_dup3(int fd, int newfd, int flags);
 
 /**
  * F_DUPFD, F_DUPFD_CLOEXEC (int: the lowest number to take), F_GETFD, F_SETFD (FD_CLOEXEC), F_GETFL, F_SETFL
- * (O_APPEND, O_NONBLOCK, O_NOATIME and O_DIRECT change), F_GET_SEALS, F_ADD_SEALS (F_SEAL_SEAL, _SHRINK, _GROW, _WRITE, _FUTURE_WRITE,
- * _EXEC).
+ * (O_APPEND, O_NONBLOCK, O_NOATIME and O_DIRECT change), F_GET_SEALS, F_ADD_SEALS (F_SEAL_SEAL, _SHRINK, _GROW, _WRITE,
+ * _FUTURE_WRITE, _EXEC).
  *
  * @return what the command says, or -1 with errno:
  *   EBUSY   F_SEAL_WRITE, or F_SEAL_EXEC of a file that may be executed, and a shared mapping may write

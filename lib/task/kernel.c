@@ -214,6 +214,14 @@ static bool thread_has_ended(struct ctx *ctx, struct process *process, uint32_t 
 	return ended;
 }
 
+/* One that is being made is nobody's business yet, and may be taken back. Process-table lock held. */
+static struct process *if_born(struct ctx *ctx, struct process *process)
+{
+	if (process == NULL || process == process->kernel->init)
+		return process;
+	return process_is_born(ctx, process) ? process : NULL;
+}
+
 struct process *process_of_tid(struct ctx *ctx, uint32_t tid)
 {
 	struct kernel *kernel = kernel_of(ctx);
@@ -224,6 +232,7 @@ struct process *process_of_tid(struct ctx *ctx, uint32_t tid)
 		process = kernel->by_pid[tid];
 	if (process != NULL && process->owner.id != tid && thread_has_ended(ctx, process, tid))
 		process = NULL;
+	process = if_born(ctx, process);
 	mutex_unlock(ctx, &kernel->lock);
 	return process;
 }
@@ -241,7 +250,7 @@ struct process *process_by_pid(struct ctx *ctx, uint32_t pid)
 	struct process *process;
 
 	mutex_lock(ctx, &kernel->lock);
-	process = process_by_pid_locked(kernel, pid);
+	process = if_born(ctx, process_by_pid_locked(kernel, pid));
 	mutex_unlock(ctx, &kernel->lock);
 	return process;
 }

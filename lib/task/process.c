@@ -13,7 +13,7 @@
  * I2  exactly one thread tears a process down, after its end was decided and when no task of it is active
  * I3  a process is on its parent's children or zombies list until it is reaped; init is its own root
  * I4  who finds a process in the table uses its mm and files only through process_borrow, which refuses one whose
- *     birth may still fail
+ *     birth may still fail; if its end is decided meanwhile, it is torn down when it has been born
  *
  * Locking: the process table for family and pids; process->lock for the state and its tasks; nothing is
  * destroyed under either. Linux: kernel/fork.c, kernel/exit.c. Not modelled: sessions, ptrace.
@@ -153,6 +153,8 @@ void process_set_born(struct ctx *ctx, struct process *p)
 	mutex_lock(ctx, &p->lock);
 	p->born = true;
 	mutex_unlock(ctx, &p->lock);
+	if (unlikely(process_state(p) == PROCESS_ENDING))
+		process_tear_down(p->kernel, p);
 }
 
 int process_create(struct ctx *ctx, const char *name, struct process **out)
@@ -311,7 +313,7 @@ bool process_end(struct ctx *ctx, struct process *p, const struct end *end)
 			kernel->sim.task_kicked(ctx, task);
 		waiter_kick(ctx, &task->waiter);
 	}
-	active = process_active_locked(p) > 0;
+	active = process_active_locked(p) > 0 || !p->born;
 	mutex_unlock(ctx, &p->lock);
 	if (!active)
 		process_tear_down(kernel, p);
@@ -435,7 +437,7 @@ void process_tear_down(struct kernel *kernel, struct process *p)
 
 	kernel_ctx(kernel, &ctx, "exit");
 	mutex_lock(&ctx, &p->lock);
-	mine = !p->torn && process_state(p) == PROCESS_ENDING && process_active_locked(p) == 0;
+	mine = !p->torn && p->born && process_state(p) == PROCESS_ENDING && process_active_locked(p) == 0;
 	if (mine)
 		p->torn = true;
 	mutex_unlock(&ctx, &p->lock);

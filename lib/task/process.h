@@ -210,7 +210,7 @@ struct unix_creds process_unix_creds(const struct process *process);
 /** Whether a living process with a lower pid has that memory, or those files (NULL: not asked). */
 bool process_has_elder(struct ctx *ctx, const struct process *process, const struct mm *mm,
                        const struct fdtable *files);
-/** The process of a pid, reaped ones not. NULL: none. */
+/** The process of a pid, not one that is being made or has been reaped. NULL: none. */
 struct process *process_by_pid(struct ctx *ctx, uint32_t pid);
 /** Likewise, or the one that has a thread of that number, which has not ended. */
 struct process *process_of_tid(struct ctx *ctx, uint32_t tid);
@@ -240,7 +240,7 @@ int process_borrow(struct ctx *ctx, struct process *process, struct mm **mm, str
 struct fs *process_borrow_fs(struct ctx *ctx, struct process *process);
 /**
  * For walks over all processes while they run: the living one with the lowest pid > after, with references to its
- * memory and files for the caller. NULL: no more. init, which has neither, is passed over.
+ * memory and files (NULL: not wanted) for the caller. NULL: no more. init, which has neither, is passed over.
  */
 struct process *process_next(struct ctx *ctx, struct kernel *kernel, uint32_t after, struct mm **mm,
                              struct fdtable **files);

@@ -283,7 +283,7 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 	}
 	err = posix_boot(m);
 	if (err < 0)
-		goto undo_native;
+		goto undo_posix;
 	err = parts->lab.attach(m);
 	if (err < 0)
 		goto undo_posix;
@@ -291,8 +291,7 @@ struct ksim_machine *machine_boot(const struct ksim_config *config, const struct
 	return m;
 
 undo_posix:
-	posix_halt(m);
-undo_native:
+	posix_halt(m); /* of what it had made */
 	if (m->native != NULL)
 		parts->native.halt(m);
 undo_kernel:
@@ -325,11 +324,13 @@ static bool somebody_acts_as(struct ctx *ctx, struct process *p, enum task_actor
 static bool somebody_acts(struct ctx *ctx, struct kernel *kernel, enum task_actor kind)
 {
 	struct process *p;
+	bool acts = false;
 
+	mutex_lock(ctx, &kernel->lock);
 	TAILQ_FOREACH(p, &kernel->processes, link)
-		if (somebody_acts_as(ctx, p, kind))
-			return true;
-	return false;
+		acts |= somebody_acts_as(ctx, p, kind);
+	mutex_unlock(ctx, &kernel->lock);
+	return acts;
 }
 
 bool machine_acts(struct ksim_machine *m)
@@ -340,37 +341,51 @@ bool machine_acts(struct ksim_machine *m)
 	return somebody_acts(&ctx, m->kernel, TASK_ACTOR_PROGRAM) || somebody_acts(&ctx, m->kernel, TASK_ACTOR_THREAD);
 }
 
+/* The next that lives and is wholly born. */
+static struct process *next_living(struct ctx *ctx, struct kernel *kernel, uint32_t after)
+{
+	return process_next(ctx, kernel, after, NULL, NULL);
+}
+
+static void halt_process(struct ctx *ctx, struct process *p)
+{
+	struct end end = { .signo = SIGKILL };
+
+	end_describe(&end, p, "the machine was halted");
+	process_end(ctx, p, &end);
+}
+
 /* End the processes that threads of the program's are threads of, for nobody can join those here; true: all have left. */
 static bool guests_left(struct ctx *ctx, struct ksim_machine *m)
 {
 	struct process *p;
 
-	TAILQ_FOREACH(p, &m->kernel->processes, link) {
-		struct end end = { .signo = SIGKILL };
-
-		if (!somebody_acts_as(ctx, p, TASK_ACTOR_THREAD))
-			continue;
-		end_describe(&end, p, "the machine was halted");
-		process_end(ctx, p, &end);
-	}
+	for (uint32_t after = 0; (p = next_living(ctx, m->kernel, after)) != NULL; after = p->owner.id)
+		if (somebody_acts_as(ctx, p, TASK_ACTOR_THREAD))
+			halt_process(ctx, p);
 	return guests_await(m);
 }
 
+/* The next process in the order of their making; NULL: prev was the last. */
+static struct process *next_made(struct ctx *ctx, struct kernel *kernel, struct process *prev)
+{
+	struct process *next;
+
+	mutex_lock(ctx, &kernel->lock);
+	next = TAILQ_NEXT(prev, link);
+	mutex_unlock(ctx, &kernel->lock);
+	return next;
+}
+
+/* Threads may be making children meanwhile: these come behind their makers, whose threads have been joined by then. */
 static void end_all(struct ctx *ctx, struct kernel *kernel)
 {
 	struct process *p;
 
-	TAILQ_FOREACH(p, &kernel->processes, link) {
-		struct end end = { .signo = SIGKILL };
-
-		if (p == kernel->init)
-			continue;
-		end_describe(&end, p, "the machine was halted");
-		process_end(ctx, p, &end);
-	}
-	TAILQ_FOREACH(p, &kernel->processes, link) {
-		if (p == kernel->init)
-			continue;
+	for (uint32_t after = 0; (p = next_living(ctx, kernel, after)) != NULL; after = p->owner.id)
+		halt_process(ctx, p);
+	for (p = kernel->init; (p = next_made(ctx, kernel, p)) != NULL;) {
+		halt_process(ctx, p);
 		threads_join(process_handle(p));
 		process_reap(ctx, p);
 	}

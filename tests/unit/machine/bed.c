@@ -88,6 +88,47 @@ struct ksim_machine *bed_boot(const struct ksim_config *config)
 	return m;
 }
 
+/* Something that only its halt gives back. */
+static int half_stdio_boot(struct ksim_machine *m)
+{
+	static const struct file_ops no_ops;
+	struct inode *inode;
+	struct ctx ctx;
+	int err;
+
+	kernel_ctx(m->kernel, &ctx, "boot");
+	err = inode_create(&ctx, 0, "", NULL, &inode);
+	if (err == 0)
+		err = file_create(&ctx, &no_ops, inode, 0, &m->stdio[0]);
+	return err == 0 ? -ENOMEM : err;
+}
+
+static void half_stdio_halt(struct ksim_machine *m)
+{
+	struct ctx ctx;
+
+	kernel_ctx(m->kernel, &ctx, "halt");
+	file_put(&ctx, m->stdio[0]);
+	ctx_drain(&ctx);
+	m->stdio[0] = NULL;
+	snprintf(said, sizeof(said), "files left: %ld", m->kernel->env.self.count[CENSUS_FILE]);
+}
+
+void bed_boot_with_half_stdio(void)
+{
+	struct machine_parts half = parts;
+	struct ksim_config filled;
+
+	half.posix.boot = half_stdio_boot;
+	half.posix.halt = half_stdio_halt;
+	SETUP(machine_config(NULL, 0, &filled) == 0);
+	filled.stdio = 0;
+	said[0] = '\0';
+	EXPECT(machine_boot(&filled, &half) == NULL);
+	EXPECT_EQ(errno, ENOMEM);
+	EXPECT_STREQ(said, "files left: 0");
+}
+
 static void print_broken(void *arg, const char *text)
 {
 	(void)arg;

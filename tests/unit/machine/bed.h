@@ -22,6 +22,8 @@ enum { PAGE = 4096 };
 
 /** Boot; broken if it cannot. config NULL: the defaults with 4 MiB. */
 struct ksim_machine *bed_boot(const struct ksim_config *config);
+/** Boot one whose first descriptors cannot be made but for the first. Expects that it fails and leaves nothing. */
+void bed_boot_with_half_stdio(void);
 /** Validate, halt, and fail the test if anything is left. */
 void bed_halt(struct ksim_machine *m);
 /** What the machine has reported since it was booted, line by line. */

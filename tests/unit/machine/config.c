@@ -106,3 +106,8 @@ TEST(config, machine_knows_its_architecture_and_its_numbers)
 	EXPECT_EQ(ksim_halt(NULL), 0);
 	EXPECT_EQ(ksim_version(), 100);
 }
+
+TEST(config, boot_that_fails_at_the_first_descriptors_leaves_none)
+{
+	bed_boot_with_half_stdio();
+}

@@ -406,3 +406,108 @@ TEST(task_process, borrowed_memory_and_files_outlive_their_process)
 {
 	on_both(borrow_body);
 }
+
+/* The process that is being made; NULL: there is none yet. */
+static struct process *unborn(struct bed *b)
+{
+	struct process *p;
+
+	TAILQ_FOREACH(p, &b->kernel->processes, link)
+		if (!p->born && p != b->kernel->init)
+			break;
+	return p;
+}
+
+static void kill_the_unborn(struct bed *b)
+{
+	const struct signal_info info = { .signo = SIGKILL };
+	const struct process *p = unborn(b);
+
+	if (p == NULL)
+		return;
+	EXPECT_EQ(signal_kill(&b->ctx, (int)p->owner.id, &info), -ESRCH);
+	EXPECT_EQ(signal_kill_task(&b->ctx, 0, p->owner.id, &info), -ESRCH);
+	EXPECT(process_by_pid(&b->ctx, p->owner.id) == NULL);
+}
+
+static void killed_early_body(struct bed *b)
+{
+	struct process *parent = born(b, "parent");
+	unsigned n = 0;
+
+	do {
+		struct process *child;
+
+		bed_meanwhile_at(b, ++n, kill_the_unborn);
+		child = forked(b, parent);
+		EXPECT_EQ(process_state(child), PROCESS_ALIVE);
+		exits(b, child, 2);
+		EXPECT_EQ(process_wait(&b->ctx, parent, -1, 0, &child->end), (int)child->owner.id);
+	} while (b->asked >= n && !harness_failed());
+	bed_fail_at(b, NEVER);
+	EXPECT(n > 3);
+	exits(b, parent, 1);
+	expect_exited(b, parent, 1);
+}
+
+/* fork(2): nobody knows its number before. */
+TEST(task_process, a_child_that_is_being_made_gets_no_signals)
+{
+	on_both(killed_early_body);
+}
+
+static void end_the_unborn(struct bed *b)
+{
+	struct process *p = unborn(b);
+	struct end end = { .code = 3 };
+
+	if (p != NULL)
+		EXPECT(process_end(&b->ctx, p, &end));
+}
+
+/* And then its birth fails. */
+static void end_the_unborn_and_fail(struct bed *b)
+{
+	if (unborn(b) == NULL)
+		return;
+	end_the_unborn(b);
+	bed_fail_at(b, 1);
+}
+
+/* Its end is decided at the n-th allocation of its fork. @return whether there were as many */
+static bool end_early(struct bed *b, unsigned n, void (*meanwhile)(struct bed *b))
+{
+	struct process *child = NULL;
+	struct end end = { .code = 9 };
+	int err;
+
+	bed_meanwhile_at(b, n, meanwhile);
+	err = process_fork(&b->ctx, b->process, NULL, false, &child);
+	if (err == 0 && process_state(child) == PROCESS_ALIVE)
+		exits(b, child, 9);
+	if (err == 0) {
+		EXPECT_EQ(process_state(child), PROCESS_ZOMBIE);
+		EXPECT(child->mm == NULL && child->files == NULL && child->fs == NULL);
+		EXPECT_EQ(process_wait(&b->ctx, b->process, -1, 0, &end), (int)child->owner.id);
+	} else {
+		EXPECT_EQ(err, -ENOMEM);
+	}
+	return end.code == 3 || err < 0 || n < 3;
+}
+
+static void ended_early_body(struct bed *b)
+{
+	b->process = born(b, "parent");
+	for (unsigned n = 1; end_early(b, n, end_the_unborn) && !harness_failed(); n++)
+		;
+	for (unsigned n = 1; end_early(b, n, end_the_unborn_and_fail) && !harness_failed(); n++)
+		;
+	bed_fail_at(b, NEVER);
+	exits(b, b->process, 1);
+	expect_exited(b, b->process, 1);
+}
+
+TEST(task_process, a_child_whose_end_is_decided_while_it_is_made_ends_when_it_is_born)
+{
+	on_both(ended_early_body);
+}
