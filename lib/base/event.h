@@ -72,10 +72,11 @@ void event_tell(struct ctx *ctx, const struct event *event);
 			event_tell((ctx), &(struct event){ .kind = (k), ##__VA_ARGS__ }); \
 	} while (0)
 
+/* Told first: who sees the count may be sure that whoever listened has heard. */
 #define EVENT(ctx, k, ...)                             \
 	do {                                           \
-		event_count((ctx), (k), 1);            \
 		EVENT_TELL((ctx), (k), ##__VA_ARGS__); \
+		event_count((ctx), (k), 1);            \
 	} while (0)
 
 #endif
