@@ -108,12 +108,3 @@ void promise_drop(struct ctx *ctx, struct promise *promise, uint64_t first, uint
 	if (dropped > 0)
 		pool_unpromise(ctx, dropped);
 }
-
-uint64_t promise_count(const struct promise *promise)
-{
-	uint64_t n = 0;
-
-	for (uint64_t i = 0; promise != NULL && i < (promise->npages + 63) / 64; i++)
-		n += (uint64_t)__builtin_popcountll(__atomic_load_n(&promise->owed[i], __ATOMIC_RELAXED));
-	return n;
-}

@@ -23,7 +23,5 @@ void promise_restore(struct promise *promise, uint64_t page);
 void promise_renew(struct ctx *ctx, struct promise *promise, uint64_t page);
 /** Pages [first, first + n) are not wanted any more. */
 void promise_drop(struct ctx *ctx, struct promise *promise, uint64_t first, uint64_t n);
-/** Pages owed. */
-uint64_t promise_count(const struct promise *promise);
 
 #endif

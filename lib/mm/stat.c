@@ -152,14 +152,12 @@ static void add_totals(struct mm_totals *totals, const struct vma *vma)
 void mm_usage_all(struct ctx *ctx, struct mm *mm, struct mm_totals *totals, struct mm_usage *usage)
 {
 	*totals = (struct mm_totals){ 0 };
-	if (usage != NULL)
-		*usage = (struct mm_usage){ 0 };
+	*usage = (struct mm_usage){ 0 };
 	map_read_lock(ctx, mm);
 	for (const struct vma *vma = ranges_at_or_above(&mm->vmas, 0); vma != NULL;
 	     vma = ranges_at_or_above(&mm->vmas, vma->end)) {
 		add_totals(totals, vma);
-		if (usage != NULL)
-			count_vma(ctx, vma, usage);
+		count_vma(ctx, vma, usage);
 	}
 	totals->peak = mm->pages_peak << PAGE_SHIFT;
 	totals->tables = (__atomic_load_n(&mm->pt.nodes, __ATOMIC_RELAXED) - 1) * PAGE_BYTES;

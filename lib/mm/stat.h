@@ -34,7 +34,7 @@ struct mm_totals {
 
 /** The first region with end > at, and what it uses. False if there is none. */
 bool mm_region_usage(struct ctx *ctx, struct mm *mm, ksim_addr at, struct mm_region *out, struct mm_usage *usage);
-/** All of them at one moment. usage may be NULL: it is what costs time. */
+/** All of them at one moment. */
 void mm_usage_all(struct ctx *ctx, struct mm *mm, struct mm_totals *totals, struct mm_usage *usage);
 
 /** Words of /proc/<pid>/pagemap. The low 55 bits are the pfn. */

@@ -264,15 +264,6 @@ static size_t hugefile_remove(struct ctx *ctx, struct object *object, uint64_t *
 	return done;
 }
 
-/* All of it is data to who asks by lseek, as on Linux. */
-static bool hugefile_seek(struct ctx *ctx, struct object *object, uint64_t pgidx, bool data, uint64_t *found)
-{
-	(void)ctx;
-	(void)object;
-	*found = pgidx;
-	return data;
-}
-
 static void hugefile_check(struct ctx *ctx, struct object *object, struct check_report *report)
 {
 	struct hugefile *file = hugefile_of(object);
@@ -314,7 +305,6 @@ static const struct object_ops hugefile_ops = {
 	.remove = hugefile_remove,
 	.next = shmem_next,
 	.count = shmem_count,
-	.seek = hugefile_seek,
 	.check = hugefile_check,
 	.destroy = hugefile_destroy,
 };

@@ -479,6 +479,8 @@ static void line_result(struct line *line, const char *kind)
 		line_add(line, "%#03lo", line->result);
 	else if (strcmp(kind, "=fcntl") == 0)
 		print_fcntl_result(line);
+	else if (strcmp(kind, "=signal") == 0)
+		print_signal_result(line);
 	else
 		line_add(line, "%ld", line->result);
 }

@@ -95,6 +95,8 @@ void print_fallocate(struct line *line, unsigned i, unsigned other);
 void print_fcntl(struct line *line, unsigned i, unsigned other);
 void print_fcntlarg(struct line *line, unsigned i, unsigned other);
 void print_fcntl_result(struct line *line);
+/** Of a call that returns a signal. */
+void print_signal_result(struct line *line);
 void print_wait(struct line *line, unsigned i, unsigned other);
 void print_signal(struct line *line, unsigned i, unsigned other);
 void print_sighow(struct line *line, unsigned i, unsigned other);

@@ -438,10 +438,20 @@ static void line_set_at(struct line *line, unsigned i, bool filled)
 		line_mask(line, set);
 }
 
+/* Shown if argument `other`, where there is one, says that it is as long as sets are. */
 void print_sigset(struct line *line, unsigned i, unsigned other)
 {
-	(void)other;
-	line_set_at(line, i, false);
+	if (other != 0 && line->args[other] != sizeof(uint64_t))
+		line_address(line, line->args[i]);
+	else
+		line_set_at(line, i, false);
+}
+
+void print_signal_result(struct line *line)
+{
+	line_add(line, "%ld (", line->result);
+	line_signal(line, (int)line->result, true);
+	line_add(line, ")");
 }
 
 void print_sigsetout(struct line *line, unsigned i, unsigned other)
@@ -512,7 +522,9 @@ void print_timespec(struct line *line, unsigned i, unsigned other)
 
 static void line_altstack(struct line *line, unsigned i, bool filled)
 {
-	enum { DISABLE = 2 };
+	static const struct named modes[] = {
+		{ 1, "SS_ONSTACK" }, { 2, "SS_DISABLE" }, { 0x80000000, "SS_AUTODISARM" }, { 0 }
+	};
 	struct {
 		uint64_t sp;
 		uint32_t flags, pad;
@@ -523,10 +535,8 @@ static void line_altstack(struct line *line, unsigned i, bool filled)
 		return;
 	line_add(line, "{ss_sp=");
 	line_address(line, stack.sp);
-	if (stack.flags == DISABLE)
-		line_add(line, ", ss_flags=SS_DISABLE");
-	else
-		line_add(line, stack.flags != 0 ? ", ss_flags=%#" PRIx32 : ", ss_flags=%" PRIu32, stack.flags);
+	line_add(line, ", ss_flags=");
+	line_flags(line, modes, stack.flags, "SS_???");
 	line_add(line, ", ss_size=%" PRIu64 "}", stack.size);
 }
 
@@ -607,7 +617,10 @@ static void line_groups(struct line *line, unsigned i, uint64_t n)
 /* As many as argument `other` says. */
 void print_groups(struct line *line, unsigned i, unsigned other)
 {
-	line_groups(line, i, (uint32_t)line->args[other]);
+	if (line->args[i] == 0)
+		line_address(line, 0);
+	else
+		line_groups(line, i, (uint32_t)line->args[other]);
 }
 
 /* As many as the call returned. */

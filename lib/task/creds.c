@@ -266,9 +266,8 @@ int process_limit(struct ctx *ctx, struct process *p, uint32_t kind, const struc
 		return exchange_limit(ctx, p, kind, fresh, old, NULL);
 	if (fresh->hard > NR_OPEN)
 		return -EPERM;
-	err = process_borrow(ctx, p, NULL, &files);
-	if (err < 0)
-		return err;
+	if (process_borrow(ctx, p, NULL, &files) < 0)
+		return exchange_limit(ctx, p, kind, fresh, old, NULL); /* there is nothing to limit any more */
 	mutex_lock(ctx, &files->lock);
 	err = exchange_limit(ctx, p, kind, fresh, old, files);
 	mutex_unlock(ctx, &files->lock);

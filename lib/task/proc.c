@@ -64,7 +64,14 @@ int proc_open_memory(struct ctx *ctx, struct inode *inode, uint32_t flags)
 	int err = p != NULL ? proc_may_look(ctx, p) : -ESRCH;
 
 	(void)flags;
-	return err < 0 ? err : process_state(p) < PROCESS_ZOMBIE ? 0 : -ESRCH;
+	return err;
+}
+
+int proc_open_living_memory(struct ctx *ctx, struct inode *inode, uint32_t flags)
+{
+	int err = proc_open_memory(ctx, inode, flags);
+
+	return err < 0 ? err : proc_borrow(ctx, inode, NULL, NULL);
 }
 
 int proc_inode(struct ctx *ctx, const struct process *p, const struct gen_ops *ops, uint32_t mode, uint64_t key,
@@ -179,7 +186,7 @@ static int process_lookup(struct ctx *ctx, struct inode *dir, const char *name, 
 	const struct process *p = proc_process(ctx, dir);
 
 	if (p == NULL)
-		return -ENOENT;
+		return -ESRCH;
 	for (uint64_t i = 0; i < ARRAY_SIZE(process_entries); i++)
 		if (strcmp(process_entries[i].name, name) == 0)
 			return proc_inode(ctx, p, process_entries[i].ops, process_entries[i].mode, entry_key(i), out);

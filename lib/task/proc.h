@@ -33,8 +33,10 @@ static inline struct process *proc_process(struct ctx *ctx, const struct inode *
 int proc_borrow(struct ctx *ctx, const struct inode *inode, struct mm **mm, struct fdtable **files);
 /** Whether the caller may look into a process, as ptrace's permissions say: 0 or -EACCES. */
 int proc_may_look(struct ctx *ctx, const struct process *process);
-/** For gen_ops.open of files about a process's memory: -EACCES, or -ESRCH when it has none any more. */
+/** For gen_ops.open of files about a process's memory: -EACCES, or -ESRCH when it has gone ... */
 int proc_open_memory(struct ctx *ctx, struct inode *inode, uint32_t flags);
+/** ... or when it has ended. */
+int proc_open_living_memory(struct ctx *ctx, struct inode *inode, uint32_t flags);
 /**
  * A new inode of a process's entry: owned by the process's user. key[1] tells entries apart, and `sub` things within
  * one. 0 or -ENOMEM

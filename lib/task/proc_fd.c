@@ -173,7 +173,9 @@ static int lookup(struct ctx *ctx, struct inode *dir, const char *name, bool lin
 	uint32_t mode;
 	int fd = proc_number(name);
 
-	if (fd < 0 || p == NULL || process_borrow(ctx, p, NULL, &files) < 0)
+	if (p == NULL)
+		return link ? -ENOENT : -ESRCH;
+	if (fd < 0 || process_borrow(ctx, p, NULL, &files) < 0)
 		return -ENOENT;
 	file = fd_get_any(ctx, files, fd);
 	fdtable_put(ctx, files);
@@ -188,12 +190,11 @@ static int list(struct ctx *ctx, struct inode *dir, uint64_t position, struct li
 {
 	struct fdtable *files;
 	struct file *file;
-	int err = proc_borrow(ctx, dir, NULL, &files);
 	int from = (int)MIN(position - PROC_FIRST, INT32_MAX), fd;
 	bool room = true;
 
-	if (err < 0)
-		return err == -ESRCH ? -ENOENT : err;
+	if (proc_borrow(ctx, dir, NULL, &files) < 0)
+		return proc_process(ctx, dir) != NULL ? 0 : -ENOENT; /* a zombie has none */
 	for (; room && fdtable_next(ctx, files, from, &fd, &file, NULL); from = fd + 1) {
 		uint64_t key = KEY_FD * (link ? 1 : 2) | (uint32_t)fd;
 		char name[16];

@@ -14,6 +14,7 @@
 
 #include "mm/stat.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -64,6 +65,12 @@ static void add_line(struct ctx *ctx, struct text *text, const struct mm_region 
 	text_add_bytes(ctx, text, "\n", 1);
 }
 
+/* The maps of a process that has no memory any more: none, or not even that. */
+static int nothing_left(struct ctx *ctx, const struct inode *inode)
+{
+	return proc_process(ctx, inode) != NULL ? 0 : -ESRCH;
+}
+
 static int show_maps(struct ctx *ctx, struct inode *inode, struct text *text)
 {
 	struct mm_region region;
@@ -71,7 +78,7 @@ static int show_maps(struct ctx *ctx, struct inode *inode, struct text *text)
 	int err = proc_borrow(ctx, inode, &mm, NULL);
 
 	if (err < 0)
-		return err;
+		return nothing_left(ctx, inode);
 	for (ksim_addr at = 0; !text->failed && mm_region(ctx, mm, at, &region); at = region.end)
 		add_line(ctx, text, &region);
 	mm_put(ctx, mm);
@@ -183,7 +190,7 @@ static int show_smaps(struct ctx *ctx, struct inode *inode, struct text *text)
 	int err = proc_borrow(ctx, inode, &mm, NULL);
 
 	if (err < 0)
-		return err;
+		return nothing_left(ctx, inode);
 	for (ksim_addr at = 0; !text->failed && mm_region_usage(ctx, mm, at, &region, &usage); at = region.end)
 		add_smap(ctx, text, &region, &usage);
 	mm_put(ctx, mm);
@@ -211,4 +218,4 @@ static int show_smaps_rollup(struct ctx *ctx, struct inode *inode, struct text *
 
 const struct gen_ops proc_maps_ops = { .show = show_maps, .open = proc_open_memory };
 const struct gen_ops proc_smaps_ops = { .show = show_smaps, .open = proc_open_memory };
-const struct gen_ops proc_smaps_rollup_ops = { .show = show_smaps_rollup, .open = proc_open_memory };
+const struct gen_ops proc_smaps_rollup_ops = { .show = show_smaps_rollup, .open = proc_open_living_memory };

@@ -139,6 +139,6 @@ static ssize_t read_kpageflags(struct ctx *ctx, struct inode *inode, uint64_t at
 	return read_words(ctx, at, ctx->env->phys->nframes, uio, frame_words, &tell);
 }
 
-const struct gen_ops proc_pagemap_ops = { .read_at = read_pagemap, .open = proc_open_memory };
+const struct gen_ops proc_pagemap_ops = { .read_at = read_pagemap, .open = proc_open_living_memory };
 const struct gen_ops proc_kpagecount_ops = { .read_at = read_kpagecount };
 const struct gen_ops proc_kpageflags_ops = { .read_at = read_kpageflags };

@@ -214,6 +214,8 @@ static int show_statm(struct ctx *ctx, struct inode *inode, struct text *text)
 	struct mm_usage u = { 0 };
 	struct mm *mm;
 
+	if (proc_process(ctx, inode) == NULL)
+		return -ESRCH;
 	if (proc_borrow(ctx, inode, &mm, NULL) == 0) {
 		mm_usage_all(ctx, mm, &t, &u);
 		mm_put(ctx, mm);

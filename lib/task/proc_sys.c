@@ -245,8 +245,8 @@ static ssize_t sys_write(struct ctx *ctx, struct inode *inode, const char *bytes
 	uint64_t value;
 	int err;
 
-	if (!(settings[which].mode & S_IWUSR))
-		return -EPERM;
+	KSIM_ASSERT(ctx, settings[which].mode & S_IWUSR, "only what can be set is open for writing", "%s",
+	            settings[which].name);
 	if (n == 0)
 		return 0;
 	err = parse(bytes, &value);
@@ -258,7 +258,18 @@ static ssize_t sys_write(struct ctx *ctx, struct inode *inode, const char *bytes
 	return (ssize_t)n;
 }
 
-static const struct gen_ops setting_ops = { .show = sys_show, .write = sys_write, .sendable = true, .fixed = true };
+/* What cannot be set nobody opens for writing, root neither. */
+static int sys_open(struct ctx *ctx, struct inode *inode, uint32_t flags)
+{
+	(void)ctx;
+	return flags & FILE_ACCMODE && !(settings[setting_of(inode)].mode & S_IWUSR) ? -EACCES : 0;
+}
+
+static const struct gen_ops setting_ops = { .show = sys_show,
+	                                    .write = sys_write,
+	                                    .open = sys_open,
+	                                    .sendable = true,
+	                                    .fixed = true };
 
 static int sys_lookup(struct ctx *ctx, struct inode *dir, const char *name, struct inode **out)
 {

@@ -103,8 +103,7 @@ void process_unalloc(struct ctx *ctx, struct process *p)
 	mutex_lock(ctx, &kernel->lock);
 	process_reap_locked(kernel, p);
 	TAILQ_REMOVE(&kernel->processes, p, link);
-	if (p->parent != NULL)
-		wait_wake_all(ctx, &p->parent->child_ended); /* one child fewer to wait for */
+	wait_wake_all(ctx, &p->parent->child_ended); /* one child fewer to wait for */
 	mutex_unlock(ctx, &kernel->lock);
 	process_free(kernel, p);
 }
@@ -388,19 +387,17 @@ static void become_zombie(struct ctx *ctx, struct process *p)
 	mutex_lock(ctx, &kernel->lock);
 	orphan_children_locked(kernel, p);
 	parent = p->parent;
-	if (parent != NULL) {
-		LIST_REMOVE(p, sibling);
-		LIST_INSERT_HEAD(&parent->zombies, p, sibling);
-	}
+	KSIM_ASSERT(ctx, parent != NULL, "process I3: init has no end", "%s", p->owner.name);
+	LIST_REMOVE(p, sibling);
+	LIST_INSERT_HEAD(&parent->zombies, p, sibling);
 	__atomic_store_n(&p->state, PROCESS_ZOMBIE, __ATOMIC_SEQ_CST);
 	if (parent == kernel->init)
 		unwanted = !p->held_by_bench;
 	else
-		unwanted = parent != NULL && signal_parent_locked(ctx, parent, p, &info, &fatal);
+		unwanted = signal_parent_locked(ctx, parent, p, &info, &fatal);
 	if (unwanted)
 		process_reap_locked(kernel, p);
-	if (parent != NULL)
-		wait_wake_all(ctx, &parent->child_ended);
+	wait_wake_all(ctx, &parent->child_ended);
 	wait_wake_all(ctx, &p->ended);
 	mutex_unlock(ctx, &kernel->lock);
 	if (fatal)
@@ -414,7 +411,7 @@ static void clear_tids(const struct ctx *from, struct process *p)
 	const struct task *task;
 	struct ctx ctx = *from;
 
-	if (p->mm == NULL || ref_count(&p->mm->ref) == 1)
+	if (ref_count(&p->mm->ref) == 1)
 		return;
 	ctx.mm = p->mm;
 	ctx.user = &mm_user_ops;
@@ -462,8 +459,7 @@ void process_tear_down(struct kernel *kernel, struct process *p)
 	p->files = NULL;
 	p->fs = NULL;
 	mutex_unlock(&ctx, &p->lock);
-	if (files != NULL)
-		fdtable_put(&ctx, files);
+	fdtable_put(&ctx, files);
 	fs_put(&ctx, fs);
 	mm_put(&ctx, mm);
 	ctx_drain(&ctx);

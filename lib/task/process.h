@@ -362,7 +362,7 @@ void process_creds(struct ctx *ctx, struct process *process, struct creds *out);
 
 /**
  * prlimit(2): read and replace a limit; fresh or old may be NULL.
- * @return 0; -EINVAL (no such kind, soft above hard), -EPERM (another's, or a hard limit raised), -ESRCH (it is ending)
+ * @return 0; -EINVAL (no such kind, soft above hard), -EPERM (another's, or a hard limit raised)
  */
 int process_limit(struct ctx *ctx, struct process *process, uint32_t kind, const struct limit *fresh,
                   struct limit *old);

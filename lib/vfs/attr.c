@@ -386,10 +386,8 @@ int vfs_truncate_at(struct ctx *ctx, const struct path_at *at, int64_t length)
 		err = -EINVAL;
 	else
 		err = inode_permission(ctx, dentry->inode, MAY_WRITE);
-	if (err == 0 && dentry->inode->object != NULL)
+	if (err == 0 && dentry->inode->gen == NULL)
 		err = inode_truncate(ctx, dentry->inode, (uint64_t)length, false);
-	else if (err == 0)
-		err = -EINVAL;
 	dentry_put(ctx, dentry);
 	return err;
 }

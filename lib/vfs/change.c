@@ -99,7 +99,7 @@ static int may_delete(const struct ctx *ctx, const struct dentry *dir, const str
 		return -EPERM;
 	if (as_dir != is_dir(victim))
 		return as_dir ? -ENOTDIR : -EISDIR;
-	return dentry_is_dead(dir) ? -ENOENT : 0;
+	return 0;
 }
 
 /* ---- new inodes ---- */
@@ -153,13 +153,11 @@ int node_create(struct ctx *ctx, struct dentry *dir, struct component name, uint
 	struct inode *inode;
 	int err;
 
-	if (name.len > PATH_NAME_MAX)
-		return -ENAMETOOLONG;
+	KSIM_ASSERT(ctx, name.len <= PATH_NAME_MAX && dir->inode->gen == NULL, "who makes a name has looked for it",
+	            "%u", name.len);
 	if (dentry_is_dead(dir))
 		return -ENOENT;
 	err = may_change(ctx, dir);
-	if (err == 0 && dir->inode->gen != NULL)
-		err = -EPERM;
 	if (err < 0)
 		return err;
 	err = tree_inode_create(ctx, dir->inode, mode_in(ctx, dir->inode, mode), rdev, link, &inode);
@@ -339,7 +337,7 @@ static int may_link(struct ctx *ctx, const struct dentry *dir, const struct inod
 	err = may_change(ctx, dir);
 	if (err < 0)
 		return err;
-	return S_ISDIR(inode_mode(inode)) || dir->inode->gen != NULL ? -EPERM : 0;
+	return S_ISDIR(inode_mode(inode)) ? -EPERM : 0;
 }
 
 static int list_link(struct ctx *ctx, struct dentry *dentry)
@@ -369,8 +367,6 @@ static int make_link(struct walk *w, struct inode *inode)
 
 	if (err < 0)
 		return err;
-	if (w->last.len > PATH_NAME_MAX)
-		return -ENAMETOOLONG;
 	err = dentry_create(w->ctx, w->at, w->last, inode, &dentry);
 	if (err < 0)
 		return err;
@@ -698,7 +694,7 @@ static int refuse_made_up_rename(struct renaming *r)
 	if (err < 0)
 		return err;
 	dentry_put(r->ctx, found);
-	return -EPERM;
+	return r->flags & RENAME_KEEP ? -EEXIST : -EPERM;
 }
 
 static int rename_walked(struct renaming *r)
@@ -708,7 +704,7 @@ static int rename_walked(struct renaming *r)
 
 	if (err < 0)
 		return err;
-	if (r->from.at->inode->gen != NULL || r->to.at->inode->gen != NULL)
+	if (r->from.at->inode->gen != NULL)
 		return refuse_made_up_rename(r);
 	if (r->from.last.len > PATH_NAME_MAX)
 		return dentry_is_dead(r->from.at) ? -ENOENT : -ENAMETOOLONG;

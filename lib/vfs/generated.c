@@ -140,8 +140,6 @@ static ssize_t gen_read(struct ctx *ctx, struct file *file, struct uio *uio, uin
 	if (gen->read_at != NULL) {
 		n = gen->read_at(ctx, file->inode, *pos, uio);
 	} else {
-		if (gen->show == NULL)
-			return -EINVAL;
 		if (*pos == 0 || !has_text(ctx, file))
 			n = make_text(ctx, file);
 		if (n == 0)
@@ -159,7 +157,7 @@ static ssize_t gen_write(struct ctx *ctx, struct file *file, struct uio *uio, ui
 	char *bytes;
 
 	if (file->inode->gen->write == NULL)
-		return -EIO;
+		return file->inode->gen_key[0] != 0 ? -EINVAL : -EIO;
 	bytes = kmem_alloc(ctx, PAGE_BYTES + 1);
 	if (bytes == NULL)
 		return -ENOMEM;
@@ -177,8 +175,6 @@ static void gen_release(struct ctx *ctx, struct file *file)
 {
 	struct text *text = text_of(file);
 
-	if (text == NULL)
-		return;
 	text_free(ctx, text);
 	kmem_free(ctx->env, text, sizeof(*text));
 }

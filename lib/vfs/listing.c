@@ -77,16 +77,13 @@ static const struct dentry *next_entry(const struct dentry *dentry)
 	return node != NULL ? container_of(node, struct dentry, order) : NULL;
 }
 
-static int list_names(struct ctx *ctx, struct dentry *dir, struct listing *listing)
+static void list_names(struct ctx *ctx, struct dentry *dir, struct listing *listing)
 {
 	struct tree *tree = ctx->env->tree;
 	const struct dentry *at = NULL, *next;
-	int err = 0;
 
 	rwlock_read(ctx, &tree->lock);
-	if (dentry_is_dead(dir))
-		err = -ENOENT;
-	else if (listing->position == LISTING_FIRST)
+	if (listing->position == LISTING_FIRST)
 		at = dir_at_locked(dir, LISTING_END);
 	else if (listing->position < LISTING_END)
 		at = dir_at_locked(dir, listing->position);
@@ -95,10 +92,9 @@ static int list_names(struct ctx *ctx, struct dentry *dir, struct listing *listi
 		if (!listing_add(listing, at->name, at->inode->ino, inode_mode(at->inode), position_of(next)))
 			break;
 	}
-	if (err == 0 && at == NULL)
+	if (at == NULL)
 		listing->position = LISTING_END;
 	rwlock_read_unlock(ctx, &tree->lock);
-	return err;
 }
 
 /* "." and "..". */
@@ -119,7 +115,6 @@ static void list_dots(struct ctx *ctx, struct dentry *dir, struct listing *listi
 static int fill(struct ctx *ctx, struct dentry *dir, struct listing *listing)
 {
 	uint64_t from = listing->position;
-	int err = 0;
 
 	if (dentry_is_dead(dir))
 		return -ENOENT;
@@ -128,10 +123,9 @@ static int fill(struct ctx *ctx, struct dentry *dir, struct listing *listing)
 	if (listing->full)
 		return 0;
 	if (dir->inode->gen != NULL)
-		err = dir->inode->gen->list(ctx, dir->inode, listing->position, listing);
-	else
-		err = list_names(ctx, dir, listing);
-	return err;
+		return dir->inode->gen->list(ctx, dir->inode, listing->position, listing);
+	list_names(ctx, dir, listing);
+	return 0;
 }
 
 /* One call's worth from *position on, to the caller's buffer. */

@@ -34,7 +34,7 @@ bool caller_in_group(const struct ctx *ctx, uint32_t gid)
 	const struct creds *creds = ctx->creds;
 	uint32_t n;
 
-	if (creds == NULL || creds_load(&creds->fsgid) == gid)
+	if (creds_load(&creds->fsgid) == gid)
 		return true;
 	n = creds_load(&creds->ngroups);
 	for (uint32_t i = 0; i < n && i < CREDS_GROUPS_MAX; i++)
@@ -105,8 +105,8 @@ int dentry_lookup(struct ctx *ctx, struct dentry *parent, struct component name,
 	struct tree *tree = ctx->env->tree;
 	struct dentry *dentry;
 
-	if (!S_ISDIR(inode_mode(parent->inode)))
-		return -ENOTDIR;
+	KSIM_ASSERT(ctx, S_ISDIR(inode_mode(parent->inode)), "what is looked up in has been searched", "%s",
+	            parent->name);
 	if (parent->inode->gen != NULL)
 		return look_up_made_up(ctx, parent, name, out);
 	if (name.len > PATH_NAME_MAX)
@@ -126,7 +126,8 @@ static struct dentry *parent_of(struct ctx *ctx, struct dentry *dentry)
 	struct dentry *parent;
 
 	rwlock_read(ctx, &tree->lock);
-	parent = dentry->nameless ? dentry : dentry->parent;
+	KSIM_ASSERT(ctx, !dentry->nameless, "a directory has a name", "%s", "it has none");
+	parent = dentry->parent;
 	dentry_get(parent);
 	rwlock_read_unlock(ctx, &tree->lock);
 	return parent;
@@ -173,8 +174,7 @@ static int link_text(struct walk *w, struct inode *inode, const char **out)
 	if (text->made_up == NULL)
 		return -ENOMEM;
 	n = inode->gen->readlink(w->ctx, inode, text->made_up, PATH_TEXT_MAX);
-	if (n >= PATH_TEXT_MAX)
-		return -ENAMETOOLONG;
+	KSIM_ASSERT(w->ctx, n < PATH_TEXT_MAX, "what a link makes up is a path", "%d", n);
 	*out = text->made_up;
 	return n < 0 ? n : 0;
 }
@@ -337,7 +337,8 @@ static int walk_to_end(struct walk *w, bool follow, struct dentry **out)
 	struct dentry *found = NULL;
 	int err = walk_find_last(w, &found);
 
-	while (err == 0 && S_ISLNK(inode_mode(found->inode)) && (follow || must_be_dir)) {
+	/* A jump leads to the thing itself, though that be a link. */
+	while (err == 0 && !jumped && S_ISLNK(inode_mode(found->inode)) && (follow || must_be_dir)) {
 		err = walk_follow(w, found, &jumped);
 		dentry_put(w->ctx, found);
 		must_be_dir |= w->slash;

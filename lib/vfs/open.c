@@ -133,8 +133,6 @@ static unsigned access_of(uint32_t flags)
 {
 	static const unsigned needed[] = { MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE };
 
-	if (flags & FILE_PATH)
-		return 0;
 	return needed[flags & FILE_ACCMODE] | (flags & FILE_TRUNC ? MAY_WRITE : 0);
 }
 
@@ -223,7 +221,7 @@ static int find_or_make(struct walk *w, uint32_t flags, uint32_t mode, struct de
 	do {
 		*fresh = false;
 		err = walk_find_last(w, out);
-		if (err == -ENOENT && flags & FILE_CREAT && w->kind == LAST_NAME) {
+		if (err == -ENOENT && flags & FILE_CREAT) { /* what is no name is there */
 			err = make_last(w, mode, out);
 			*fresh = err == 0;
 		}
@@ -234,11 +232,11 @@ static int find_or_make(struct walk *w, uint32_t flags, uint32_t mode, struct de
 static int open_walked(struct walk *w, uint32_t flags, uint32_t mode, struct file **out)
 {
 	bool follow = !(flags & FILE_NOFOLLOW) && !(flags & FILE_CREAT && flags & FILE_EXCL);
-	bool must_be_dir = w->slash, fresh, jumped;
+	bool must_be_dir = w->slash, jumped = false, fresh;
 	struct dentry *found;
 	int err = find_or_make(w, flags, mode, &found, &fresh);
 
-	while (err == 0 && S_ISLNK(inode_mode(found->inode)) && (follow || must_be_dir)) {
+	while (err == 0 && !jumped && S_ISLNK(inode_mode(found->inode)) && (follow || must_be_dir)) {
 		err = walk_follow(w, found, &jumped);
 		dentry_put(w->ctx, found);
 		if (err == 0 && jumped)

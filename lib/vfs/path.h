@@ -44,7 +44,7 @@ enum { MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4 };
 int inode_permission(const struct ctx *ctx, const struct inode *inode, unsigned mask);
 /** Whether the caller owns it or is privileged as its owner is. */
 bool inode_owned(const struct ctx *ctx, const struct inode *inode);
-/** Whether a group is one of the caller's. */
+/** Whether a group is one of the caller's, who is not privileged. */
 bool caller_in_group(const struct ctx *ctx, uint32_t gid);
 
 /* namei.c */

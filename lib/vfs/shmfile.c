@@ -283,7 +283,7 @@ int vfs_fallocate(struct ctx *ctx, struct file *file, int mode, int64_t offset, 
 	if (!file_writable(file))
 		return -EBADF;
 	if (inode->object == NULL)
-		return S_ISDIR(inode->mode) ? -EISDIR : S_ISFIFO(inode->mode) ? -ESPIPE : -ENODEV;
+		return -ENODEV; /* neither directories nor fifos are open for writing */
 	if (length > INT64_MAX - offset)
 		return -EFBIG;
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))

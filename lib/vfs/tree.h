@@ -112,7 +112,10 @@ struct gen_ops {
 	int (*show)(struct ctx *ctx, struct inode *inode, struct text *text);
 	/** Instead of show: bytes at a position, for files too large to write down. Bytes moved, 0 at the end, errno. */
 	ssize_t (*read_at)(struct ctx *ctx, struct inode *inode, uint64_t at, struct uio *uio);
-	/** Take what was written, n <= PAGE_BYTES bytes with a NUL behind; NULL: -EIO. Bytes taken, or an errno. */
+	/**
+	 * Take what was written, n <= PAGE_BYTES bytes with a NUL behind. Bytes taken, or an errno. NULL: -EINVAL where
+	 * gen_key[0] says what process it is about, -EIO where that is 0.
+	 */
 	ssize_t (*write)(struct ctx *ctx, struct inode *inode, const char *bytes, size_t n);
 	/** Whether its content can be sent to other files; Linux has not taught that to what is about processes. */
 	bool sendable;

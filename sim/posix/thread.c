@@ -86,7 +86,9 @@ int ksim_posix_pthread_create(pthread_t *thread, const pthread_attr_t *attr, voi
 	if (!posix_acts())
 		return pthread_create(thread, attr, fn, arg);
 	birth.process = ksim_self();
-	err = acting_claim(birth.process, TASK_ACTOR_THREAD, &birth.task);
+	err = clone_check_number(&acting_task()->ctx);
+	if (err == 0)
+		err = acting_claim(birth.process, TASK_ACTOR_THREAD, &birth.task);
 	if (err == -ESRCH)
 		acting_die();
 	if (err == 0)

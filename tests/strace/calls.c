@@ -690,6 +690,125 @@ static void processes(void)
 	C(wait4, 4000000, NULL, 0, NULL);
 }
 
+static uint64_t bit_of(int signo)
+{
+	return UINT64_C(1) << (signo - 1);
+}
+
+/* What a siginfo_t of the kernel's says, from each who may send one. */
+static void signals(void)
+{
+	const long pid = CALL(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	const int64_t zero[2] = { 0, 0 }, bad[2] = { -1, 5 }, short_time[2] = { 0, 1000 };
+	uint64_t set = bit_of(SIGUSR1) | bit_of(SIGCHLD), old;
+	siginfo_t info;
+
+	C(rt_sigprocmask, SIG_BLOCK, &set, &old, 8);
+	C(rt_sigprocmask, SIG_UNBLOCK, NULL, &old, 8);
+	C(rt_sigprocmask, SIG_SETMASK, NULL, NULL, 4);
+	C(rt_sigprocmask, 9, &set, NULL, 8);
+	C(rt_sigprocmask, SIG_BLOCK, NOWHERE, NULL, 8);
+	C(rt_sigpending, &old, 8);
+	C(kill, pid, SIGUSR1);
+	C(rt_sigpending, &old, 8);
+	C(rt_sigpending, &old, 9);
+	C(rt_sigtimedwait, &set, &info, zero, 8);
+	C(rt_sigtimedwait, &set, &info, zero, 8);
+	C(tkill, pid, SIGUSR1);
+	C(rt_sigtimedwait, &set, &info, NULL, 8);
+	C(tgkill, pid, pid, SIGUSR1);
+	C(rt_sigtimedwait, &set, NULL, short_time, 8);
+	C(rt_sigtimedwait, &set, NULL, short_time, 8);
+	C(rt_sigtimedwait, &set, &info, bad, 8);
+	C(rt_sigtimedwait, &set, &info, NOWHERE, 8);
+	C(kill, 4000000, 0);
+	C(tkill, 4000000, SIGTERM);
+	C(tgkill, 4000000, 4000000, 99);
+	C(rt_sigtimedwait, &set, &info, zero, 4);
+	C(rt_sigsuspend, NOWHERE, 8);
+	C(rt_sigsuspend, &set, 4);
+	C(rt_sigqueueinfo, 4000000, SIGUSR1, NOWHERE);
+}
+
+static void stacks(void)
+{
+	uint64_t stack[3] = { 0x10000000, 0, 65536 }, old[3];
+
+	C(sigaltstack, stack, NULL);
+	C(sigaltstack, NULL, old);
+	stack[1] = SS_DISABLE;
+	C(sigaltstack, stack, old);
+	stack[1] = SS_ONSTACK;
+	stack[2] = 100;
+	C(sigaltstack, stack, old);
+	stack[1] = 5;
+	C(sigaltstack, stack, NULL);
+	stack[1] = 0x80000000;
+	C(sigaltstack, stack, NULL);
+	stack[1] = 0x40;
+	C(sigaltstack, stack, NULL);
+	C(sigaltstack, NOWHERE, NULL);
+}
+
+/* Of files that are not there. */
+static void paths(void)
+{
+	struct timespec now[2] = { { 0, UTIME_NOW }, { 0, UTIME_OMIT } };
+
+	C(utimensat, 77, "none", now, 0);
+	now[0].tv_nsec = UTIME_OMIT;
+	now[1].tv_nsec = UTIME_NOW;
+	C(utimensat, 77, "none", now, AT_SYMLINK_NOFOLLOW);
+	C(utimensat, 77, "none", NULL, 0);
+	C(utimensat, 77, "none", NOWHERE, 0);
+	C(mknod, "none/such", S_IFCHR | 0600, 0x503);
+	C(mknod, "none/such", S_IFBLK | 0640, 0x12305);
+	C(mknod, "none/such", S_IFIFO | 0600, 7);
+	C(mknodat, 77, "none", S_IFREG | 0600, 7);
+	C(getcwd, bytes, 4096);
+	C(getcwd, bytes, 1);
+	C(getcwd, NOWHERE, 100);
+	C(chdir, "none/such");
+	C(fchdir, 77);
+	C(readlink, "none/such", bytes, 100);
+	C(readlinkat, 77, "none", bytes, 100);
+	C(truncate, "none/such", 5);
+	C(access, "none/such", R_OK | W_OK | X_OK);
+	C(faccessat, 77, "none", F_OK);
+	C(mkdir, "none/such", 0755);
+	C(mkdirat, 77, "none", 0700);
+	C(rmdir, "none/such");
+	C(link, "none/such", "other");
+	C(linkat, 77, "none", 77, "other", AT_SYMLINK_FOLLOW);
+	C(symlink, "target", "none/such");
+	C(symlinkat, "target", 77, "none");
+	C(rename, "none/such", "other");
+	C(renameat2, 77, "none", 77, "other", 1);
+	C(chmod, "none/such", 04755);
+	C(chown, "none/such", 5, -1L);
+	C(lchown, "none/such", -1L, 5);
+	C(fchownat, 77, "none", 1, 2, AT_SYMLINK_NOFOLLOW);
+	C(getdents64, 77, bytes, 100);
+}
+
+static void ids(void)
+{
+	static const uint32_t groups[3] = { 9, 4, 7 };
+	uint32_t out[64];
+
+	C(getresuid, out, out + 1, out + 2);
+	C(getresgid, out, NOWHERE, out + 2);
+	C(setgroups, 3, groups);
+	C(getgroups, 64, out);
+	C(getgroups, 0, NULL);
+	C(getgroups, 1, out);
+	C(setgroups, 0, NULL);
+	C(getgroups, 64, out);
+	C(setgroups, 3, NOWHERE);
+	C(setresuid, -1L, 0, -1L);
+	C(setresgid, 0, -1L, -1L);
+}
+
 /* Every number that has a name, or might have one, where it makes the call fail in the same way everywhere. */
 static void names_of_files(void)
 {
@@ -811,7 +930,9 @@ static void child(int (*fn)(void *))
 
 static void children(void)
 {
+	const uint64_t set = bit_of(SIGCHLD);
 	struct rusage usage;
+	siginfo_t info;
 	int status = 0;
 
 	child(exit_with_3);
@@ -820,6 +941,13 @@ static void children(void)
 	C(wait4, -1L, &status, 0, &usage);
 	child(exit_with_3);
 	C(wait4, -1L, NULL, 0, NULL);
+	child(exit_with_3);
+	C(waitid, P_ALL, 0, &info, WEXITED, NULL);
+	child(die);
+	C(waitid, P_ALL, 0, &info, WEXITED, NULL);
+	C(waitid, P_PID, 4000000, &info, WEXITED | WNOHANG, NULL);
+	C(waitid, P_PGID, -1L, NULL, 0, NULL);
+	C(rt_sigtimedwait, &set, &info, NULL, 8);
 }
 
 static int calls(void *arg)
@@ -846,6 +974,10 @@ static int calls(void *arg)
 	actions();
 	limits();
 	processes();
+	signals();
+	stacks();
+	paths();
+	ids();
 	names_of_files();
 	names_of_memory();
 	names_of_sockets();

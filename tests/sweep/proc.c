@@ -24,6 +24,7 @@ static int make(void *arg)
 	shown->fd = RETRY(ksim_memfd_create("shown", MFD_CLOEXEC));
 	MUST(shown->fd == 0);
 	MUST(RETRY(ksim_ftruncate(shown->fd, (off_t)PAGES * PAGE)) == 0);
+	MUST(RETRY(ksim_fchownat(shown->fd, "", (uid_t)-1, (gid_t)-1, AT_EMPTY_PATH)) == 0);
 	shown->map = RETRY(ksim_mmap(0, (size_t)PAGES * PAGE, RW, MAP_SHARED, shown->fd, 0));
 	MUST(shown->map != KSIM_MAP_FAILED);
 	mem_store8(shown->map, 1);
@@ -62,6 +63,7 @@ static int read_texts(void *arg)
 		const char *path, *begins;
 	} file[] = {
 		{ "/proc/self/maps", "" },
+		{ "/proc/1/maps", "" },
 		{ "/proc/self/smaps", "" },
 		{ "/proc/self/smaps_rollup", "" },
 		{ "/proc/self/status", "Name:\tshown\nUmask:\t0022\nState:\tR (running)\n" },

@@ -452,3 +452,41 @@ TEST(group, threads_at_the_limit_never_exceed_it)
 	}
 	bed_close(&crowd.bed);
 }
+
+static struct {
+	bool asked;
+	uint32_t id;
+} first;
+
+/* In the middle of making the table somebody else makes it, and a group. */
+static bool another_comes(void *arg, struct ctx *ctx, enum fail_kind kind)
+{
+	struct bed *bed = arg;
+
+	(void)ctx;
+	(void)kind;
+	if (!first.asked) {
+		first.asked = true;
+		REQUIRE_EQ(group_create(&bed->other, 3 * PAGE_BYTES, &first.id), 0);
+	}
+	return false;
+}
+
+TEST(group, table_that_two_make_at_once_is_the_firsts)
+{
+	struct bed bed;
+	uint32_t id = GROUP_NONE;
+
+	bed_open(&bed, MIB, false);
+	first.asked = false;
+	bed.env.hooks.fail_arg = &bed;
+	bed.env.hooks.fail = another_comes;
+	EXPECT_EQ(group_create(&bed.ctx, 5 * PAGE_BYTES, &id), 0);
+	bed.env.hooks.fail = NULL;
+	EXPECT(first.asked && id != first.id);
+	owner_set_group(&bed.alice, id);
+	put_all(&bed.ctx, &(pfn_t){ take(&bed.ctx).n }, 1);
+	expect_used(&bed, id, 0, 1);
+	expect_used(&bed, first.id, 0, 0);
+	bed_close(&bed);
+}

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "host/memory.h"
+#include "syscall/abi.h"
 
 #define EXPECT_LINE(bed, text) EXPECT_STREQ(without_inodes((bed)->line), text)
 
@@ -292,6 +293,70 @@ TEST(format, a_pointer_of_the_program_to_nowhere_is_shown_as_one)
 	EXPECT_EQ(CALL(&bed, sendmsg, 55, p(header), 0), -EBADF);
 	EXPECT_MSG(strstr(bed.line, "msg_iov=0x") != NULL, "%s", bed.line);
 	munmap(page, 4096);
+	bed_close(&bed);
+}
+
+static void put(struct bed *bed, uint64_t addr, const void *bytes, size_t n)
+{
+	EXPECT_EQ(copy_out(&bed->task->ctx, (struct uptr){ user(addr) }, bytes, n), 0);
+}
+
+TEST(format, what_lies_half_in_nowhere_is_shown_as_far_as_it_is_there)
+{
+	const uint64_t row[2] = { p("ab"), 2 }, end = NOWHERE + 4096;
+	struct abi_cmsghdr cmsg = { .len = 16 + 4200, .level = SOL_SOCKET, .type = SCM_RIGHTS };
+	struct abi_msghdr header = { .iov = user(end - sizeof(row)), .iovlen = 2 };
+	struct bed bed;
+
+	bed_open(&bed);
+	bed_map(&bed, NOWHERE, 1);
+	bed_map(&bed, NOWHERE + 8192, 1);
+	bed_trace(&bed);
+	put(&bed, end - sizeof(row), row, sizeof(row));
+	EXPECT_EQ(CALL(&bed, writev, 55, user(end - sizeof(row)), 2), -EBADF);
+	EXPECT_LINE(&bed, "writev(55, [{iov_base=\"ab\", iov_len=2}, ... /* 0x20001000 */], 2) = -1 EBADF (Bad file "
+	                  "descriptor)");
+	EXPECT_EQ(CALL(&bed, sendmsg, 55, p(&header), 0), -EBADF);
+	EXPECT_MSG(strstr(bed.line, "msg_iov=[{iov_base=\"ab\", iov_len=2}, 0x20001000], msg_iovlen=2") != NULL, "%s",
+	           bed.line);
+
+	/* A control buffer whose first page and last page are there, and none between. */
+	header = (struct abi_msghdr){ .control = user(end - 20), .controllen = 4216 };
+	put(&bed, NOWHERE + 8192, &row, sizeof(row));
+	put(&bed, end - 20, &cmsg, sizeof(cmsg));
+	put(&bed, end - 4, &(int){ 55 }, 4);
+	EXPECT_EQ(CALL(&bed, sendmsg, 55, p(&header), 0), -EBADF);
+	EXPECT_MSG(strstr(bed.line, "cmsg_type=SCM_RIGHTS, cmsg_data=[55, ...]}") != NULL, "%s", bed.line);
+	cmsg.type = SCM_CREDENTIALS;
+	put(&bed, end - 20, &cmsg, sizeof(cmsg));
+	EXPECT_EQ(CALL(&bed, sendmsg, 55, p(&header), 0), -EBADF);
+	EXPECT_MSG(strstr(bed.line, "cmsg_type=SCM_CREDENTIALS, cmsg_data=0x20000ffc}") != NULL, "%s", bed.line);
+	bed_close(&bed);
+}
+
+TEST(format, short_paths_and_numbers_that_are_no_errors)
+{
+	const uint64_t args[6] = { 0 };
+	char text[64] = "unchanged";
+	struct bed bed;
+
+	bed_open(&bed);
+	bed_trace(&bed);
+	CALL(&bed, open, p("/tmp"), O_RDONLY | O_DIRECTORY);
+	EXPECT_LINE(&bed, "open(\"/tmp\", O_RDONLY|O_DIRECTORY) = 0</tmp>");
+	CALL(&bed, close, 0);
+	EXPECT_LINE(&bed, "close(0</tmp>) = 0");
+	/* By nobody: the machine itself has no descriptors. */
+	EXPECT_EQ(syscall_format(&bed.ctx, CALL_close, args, KSIM_ARCH_X86_64, 0, text, sizeof(text)), 12);
+	EXPECT_STREQ(text, "close(0) = 0");
+	EXPECT_EQ(syscall_format(&bed.ctx, CALL_close, args, KSIM_ARCH_X86_64, -5000, text, sizeof(text)), 16);
+	EXPECT_STREQ(text, "close(0) = -5000");
+	EXPECT_EQ(syscall_format(&bed.ctx, CALL_close, args, KSIM_ARCH_X86_64, -4000, text, sizeof(text)), 26);
+	EXPECT_STREQ(text, "close(0) = -1 (errno 4000)");
+	/* Nowhere to write to: how long it would be. */
+	EXPECT_EQ(syscall_format(&bed.ctx, CALL_close, args, KSIM_ARCH_X86_64, 0, NULL, 0), 12);
+	EXPECT(syscall_format(&bed.ctx, CALL_COUNT, args, KSIM_ARCH_X86_64, -ENOSYS, text, sizeof(text)) > 0);
+	EXPECT_MSG(strncmp(text, "syscall_?(0, 0, 0, 0, 0, 0) = -1 ENOSYS", 39) == 0, "%s", text);
 	bed_close(&bed);
 }
 

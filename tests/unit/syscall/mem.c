@@ -275,3 +275,15 @@ TEST(mprotect, over_a_hole_changes_what_lies_before_it)
 	EXPECT_EQ(region.end, NOWHERE + 8192);
 	bed_close(&bed);
 }
+
+TEST(mem, mincore_beyond_all_user_addresses_is_EFAULT)
+{
+	struct bed bed;
+	uint64_t at;
+
+	bed_open(&bed);
+	at = bed_map(&bed, NOWHERE, 1);
+	EXPECT_EQ(CALL(&bed, mincore, at, 4096, user(UINT64_MAX >> 2)), -EFAULT);
+	EXPECT_EQ(CALL(&bed, mincore, at, 4096, user(at)), 0);
+	bed_close(&bed);
+}

@@ -100,13 +100,18 @@ static void expect_says(struct ctx *ctx, const char *path, const char *part)
 	free(text);
 }
 
-static int open_error(struct ctx *ctx, const char *path)
+static int open_error_of(struct ctx *ctx, const char *path, uint32_t flags)
 {
 	struct inode *inode = found(ctx, path);
-	int err = inode->gen->open(ctx, inode, FILE_RDONLY);
+	int err = inode->gen->open(ctx, inode, flags);
 
 	let_go(ctx, inode);
 	return err;
+}
+
+static int open_error(struct ctx *ctx, const char *path)
+{
+	return open_error_of(ctx, path, FILE_RDONLY);
 }
 
 /* A process with one private page that has been written, at BASE. */
@@ -183,11 +188,16 @@ static void end_body(struct bed *b)
 	text = said(&b->ctx, path_of(p, "status"));
 	EXPECT(strstr(text, "VmSize") == NULL);
 	free(text);
-	EXPECT_EQ(open_error(&b->ctx, path_of(p, "maps")), -ESRCH);
-	free(said_by(&b->ctx, maps, &err));
-	EXPECT_EQ(err, -ESRCH);
+	EXPECT_EQ(open_error(&b->ctx, path_of(p, "maps")), 0);
+	text = said_by(&b->ctx, maps, &err);
+	EXPECT_EQ(err, 0);
+	EXPECT_STREQ(text, "");
+	free(text);
+	EXPECT_EQ(open_error(&b->ctx, path_of(p, "pagemap")), -ESRCH);
 	expect_says(&b->ctx, path_of(p, "statm"), "0 0 0 0 0 0 0\n");
 	expect_exited(b, p, 0);
+	free(said_by(&b->ctx, maps, &err));
+	EXPECT_EQ(err, -ESRCH);
 	free(said_by(&b->ctx, status, &err));
 	EXPECT_EQ(err, -ESRCH);
 	expect_missing(&b->ctx, path_of(p, ""));
@@ -325,7 +335,9 @@ static void settings_body(struct bed *b)
 	EXPECT_EQ(set(&b->ctx, "sys/vm/memfd_noexec", "3"), -EINVAL);
 	EXPECT_EQ(set(&b->ctx, "sys/vm/overcommit_memory", "1"), 1);
 	expect_says(&b->ctx, "sys/vm/overcommit_memory", "1\n");
-	EXPECT_EQ(set(&b->ctx, "sys/fs/nr_open", "1"), -EPERM);
+	EXPECT_EQ(open_error_of(&b->ctx, "sys/fs/nr_open", FILE_WRONLY), -EACCES);
+	EXPECT_EQ(open_error(&b->ctx, "sys/fs/nr_open"), 0);
+	EXPECT_EQ(open_error_of(&b->ctx, "sys/vm/max_map_count", FILE_RDWR), 0);
 	expect_says(&b->ctx, "sys/fs/nr_open", "1048576\n");
 	expect_says(&b->ctx, "sys/vm/mmap_min_addr", "65536\n");
 	expect_says(&b->ctx, "sys/kernel/osrelease", "18.0\n");
@@ -389,4 +401,85 @@ static void exhausted_body(struct bed *b)
 TEST(proc, nth_failing_allocation_is_ENOMEM_and_leaves_nothing)
 {
 	on_both(exhausted_body);
+}
+
+/* In the middle of a birth, and of a death. */
+static void expect_unborn(struct bed *b)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "%u/status", b->process->owner.id + 1);
+	expect_missing(&b->ctx, path);
+}
+
+static void unborn_body(struct bed *b)
+{
+	struct process *p = born(b, "first"), *late;
+	struct inode *self;
+	char text[16];
+
+	b->process = p;
+	bed_meanwhile_at(b, 3, expect_unborn);
+	late = forked(b, p);
+	EXPECT(b->asked >= 3);
+	bed_fail_at(b, NEVER);
+	EXPECT_EQ(late->owner.id, p->owner.id + 1);
+	let_go(&b->ctx, found(&b->ctx, path_of(late, "status")));
+	/* The machine itself is nobody. */
+	self = found(&b->ctx, "self");
+	EXPECT_EQ(self->gen->readlink(&b->ctx, self, text, sizeof(text)), -ENOENT);
+	let_go(&b->ctx, self);
+	expect_says(&b->ctx, "1/status", "\nPPid:\t0\n");
+	exits(b, late, 0);
+	exits(b, p, 0);
+	expect_exited(b, p, 0);
+}
+
+TEST(proc, process_is_not_there_before_it_is_born)
+{
+	on_both(unborn_body);
+}
+
+static void groups_body(struct bed *b)
+{
+	static const uint32_t groups[2] = { 8, 3 };
+	struct process *p = born(b, "p");
+
+	EXPECT_EQ(process_set_groups(&b->ctx, p, groups, 2), 0);
+	expect_says(&b->ctx, path_of(p, "status"), "\nGroups:\t3 8 \n");
+	SETUP(process_set_resid(&b->ctx, p, CREDS_USER, 7, 7, 7) == 0);
+	EXPECT_EQ(process_set_groups(&b->ctx, p, groups, 1), -EPERM);
+	expect_says(&b->ctx, path_of(p, "status"), "\nGroups:\t3 8 \n");
+	exits(b, p, 0);
+	expect_exited(b, p, 0);
+}
+
+TEST(proc, groups_of_who_is_not_privileged_stay)
+{
+	on_both(groups_body);
+}
+
+static void eligible_body(struct bed *b)
+{
+	struct process *p = born(b, "p");
+	struct mm_map what = {
+		.addr = 64 * PT_LEAF_SPAN, .length = PT_LEAF_SPAN, .fixed = true, .prot = PROT_R, .max_prot = PROT_R
+	};
+	ksim_addr addr;
+
+	SETUP(mm_map(&b->ctx, p->mm, &what, &addr) == 0);
+	expect_says(&b->ctx, path_of(p, "smaps"), "\nTHPeligible:           1\n");
+	b->kernel->env.sysctl.transparent_huge = 0;
+	expect_says(&b->ctx, path_of(p, "smaps"), "\nTHPeligible:           0\n");
+	b->kernel->env.sysctl.transparent_huge = 1;
+	/* Two of half the size: nowhere is there a whole one. */
+	SETUP(mm_unmap(&b->ctx, p->mm, addr + PT_LEAF_SPAN / 2, PT_LEAF_SPAN / 2) == 0);
+	expect_says(&b->ctx, path_of(p, "smaps"), "\nTHPeligible:           0\n");
+	exits(b, p, 0);
+	expect_exited(b, p, 0);
+}
+
+TEST(proc, smaps_tells_where_pages_of_2_MiB_could_stand)
+{
+	on_both(eligible_body);
 }

@@ -285,3 +285,55 @@ TEST(signal, of_a_childs_end_tells_how_it_ended)
 {
 	on_both(parent_body);
 }
+
+static void nobody_acts_body(struct bed *b)
+{
+	struct signal_info info = sent(SIGUSR1);
+	struct process *p = born(b, "p"), *q = born(b, "q");
+	struct task *task;
+
+	/* The thread that is to have that number is not there yet: the signal waits for whoever will be it. */
+	handles(b, p, SIGUSR1, 0);
+	EXPECT_EQ(signal_kill_task(&b->ctx, p->owner.id, p->owner.id, &info), 0);
+	task = entered(b, p);
+	expect_taken(task, SIGUSR1);
+	expect_none(task);
+	finish(b, p, task, NULL);
+	/* Nobody has said what to do with it: the process has ended before anybody acted as it. */
+	EXPECT_EQ(signal_kill_task(&b->ctx, 0, q->owner.id, &info), 0);
+	EXPECT_EQ(process_join(&b->ctx, q, NULL), 0);
+	EXPECT_EQ(process_state(q), PROCESS_REAPED);
+}
+
+TEST(signal, of_a_thread_that_is_not_there_yet_wait_for_it)
+{
+	on_both(nobody_acts_body);
+}
+
+static void machine_raises_body(struct bed *b)
+{
+	b->ctx.raised = signal_bit(SIGXFSZ);
+	signal_raise(&b->ctx);
+	EXPECT_EQ(b->ctx.raised, 0);
+}
+
+TEST(signal, that_the_machine_itself_raises_are_nobodys)
+{
+	on_both(machine_raises_body);
+}
+
+static void init_body(struct bed *b)
+{
+	struct signal_info info = sent(SIGKILL);
+
+	EXPECT_EQ(signal_kill(&b->ctx, 1, &info), 0);
+	EXPECT_EQ(signal_kill_task(&b->ctx, 1, 1, &info), 0);
+	EXPECT_EQ(process_state(b->kernel->init), PROCESS_ALIVE);
+	expect_sound(b);
+}
+
+/* kill(2): only signals for which init has installed a handler can be sent to it. */
+TEST(signal, of_every_kind_leave_init_as_it_is)
+{
+	on_both(init_body);
+}
