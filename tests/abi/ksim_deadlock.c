@@ -65,6 +65,28 @@ TEST(deadlock, accept_that_nobody_can_answer_fails_EDEADLK)
 	EXPECT_EQ(ksim_halt(m), 0);
 }
 
+TEST(deadlock, wait_for_a_signal_that_nobody_can_send_fails_EDEADLK)
+{
+	/* pause(2), sigsuspend(2), sigtimedwait(2) without a timeout. The mask is what it was before. */
+	struct ksim_machine *m = boot();
+	struct ksim_process *lonely = ksim_process_create(m, "lonely");
+
+	SETUP(lonely != NULL);
+	ksim_as(lonely) {
+		sigset_t set, now;
+
+		sigemptyset(&set);
+		EXPECT_FAILS(x_pause(), EDEADLK);
+		sigaddset(&set, SIGUSR1);
+		EXPECT_FAILS(x_sigsuspend(&set), EDEADLK);
+		EXPECT_EQ(x_sigprocmask(SIG_BLOCK, NULL, &now), 0);
+		EXPECT_EQ(sigismember(&now, SIGUSR1), 0);
+		EXPECT_FAILS(x_sigtimedwait(&set, NULL, NULL), EDEADLK);
+	}
+	EXPECT_MSG(strstr(reported, "a signal") != NULL, "the report is: %s", reported);
+	EXPECT_EQ(ksim_halt(m), 0);
+}
+
 static int waits_for_the_other(void *arg)
 {
 	char byte;
