@@ -27,10 +27,14 @@ KSIM_EXPORT int ksim_abi_main_sized(int argc, char **argv, const struct ksim_con
  *
  * @param argc, argv  of main: without arguments all tests run; "--list" lists them; else those run whose name is given,
  *                    or matches a pattern ("memfd/", "mmap/?*_EINVAL")
- * @param config      NULL or all-zero = the defaults; of it commit is KSIM_COMMIT_ON_TOUCH, as Linux has it, and
- *                    fd_limit 1024, whatever they say; answers that changed from one Linux to the next are expected as
- *                    linux_release says. Must stay valid during the call, with what it points to.
- * @return the program's exit status: 0 if every test that ran passed or was skipped; 1 if not, or if none matched
+ * @param config      NULL or all-zero = the defaults. What tests reckon with is as they want it, whatever it says: commit
+ *                    is KSIM_COMMIT_ON_TOUCH, as Linux has it, and fd_limit, max_map_count, huge_pages and memfd_noexec
+ *                    are the defaults. They want the default ram_bytes at least. Answers that changed from one Linux to
+ *                    the next are expected as linux_release says. With native access there are windows, and memory is
+ *                    touched by ksim_load() and the like all the same. Only read, and must stay valid during the call,
+ *                    with what it points to.
+ * @return the program's exit status: 0 if every test that ran passed or was skipped; 1 if not, if none matched, or, with a
+ * line on standard error, if ksim_boot() has no machine for this config
  * Threads: one at a time, and one that acts as no process. Installs handlers for SIGSEGV, SIGBUS, SIGABRT, SIGILL and
  * SIGFPE that name the test before they hand the signal on, and leaves them.
  */

@@ -216,7 +216,6 @@ ABI_ACCESSORS(64)
 
 #define x_mlockall        ABI_CALL(mlockall)
 #define x_munlockall      ABI_CALL(munlockall)
-#define x_memfd_create    ABI_CALL(memfd_create)
 #define x_ftruncate       ABI_CALL(ftruncate)
 #define x_fallocate       ABI_CALL(fallocate)
 #define x_read            ABI_CALL(read)
@@ -343,6 +342,13 @@ ABI_ACCESSORS(64)
 #define x_process_vm_readv  ABI_CALL(process_vm_readv)
 #define x_process_vm_writev ABI_CALL(process_vm_writev)
 
+#ifdef ABI_KSIM
+#define x_memfd_create ABI_CALL(memfd_create)
+#else
+/** As with vm.memfd_noexec 0, also on a kernel where it is 1. */
+int x_memfd_create(const char *name, unsigned flags);
+#endif
+
 /** Major * 1000 + minor of the Linux whose behaviour is expected. */
 int linux_release(void);
 /** Whether a process can map so much; a test of more is skipped by NEEDS_ADDRESSES. */
@@ -401,9 +407,12 @@ enum { CHILD_LACKS_CALL = 98 };
 /** What every machine shall be; NULL: see abi_ksim.c. */
 extern const struct ksim_config *abi_config;
 
-/** The machine of the running test, and the architecture that the environment asks for. */
+/** The machine of the running test, and the architecture that is asked for. */
 struct ksim_machine *abi_machine(void);
 enum ksim_arch abi_arch(void);
+/** Whether the machines have windows, however memory is touched; whether they have 2 MiB mappings unasked for. */
+bool abi_native(void);
+bool abi_large_pages(void);
 #endif
 
 /* Helpers that are the same everywhere (abi_helpers.c). They SETUP: a test goes on only if they worked. */

@@ -25,7 +25,7 @@ static void skip_without_large_pages(void)
 
 	unmap(probe, 1);
 #ifdef ABI_KSIM
-	none |= getenv("ABI_HUGE") != NULL;
+	none |= !abi_large_pages();
 	if (abi_config != NULL && abi_config->memfd_ops != NULL)
 		SKIP("pages of somebody else's memfd stay where they are");
 #endif

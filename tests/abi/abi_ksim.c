@@ -112,10 +112,26 @@ enum ksim_arch abi_arch(void)
 {
 	const char *name = getenv("ABI_ARCH");
 
+	if (abi_config != NULL)
+		return abi_config->arch;
 	if (name == NULL)
 		return KSIM_ARCH_HOST;
 	SETUP(strcmp(name, "x86_64") == 0 || strcmp(name, "aarch64") == 0);
 	return strcmp(name, "x86_64") == 0 ? KSIM_ARCH_X86_64 : KSIM_ARCH_AARCH64;
+}
+
+bool abi_native(void)
+{
+	return ABI_ACCESS == KSIM_ACCESS_NATIVE || (abi_config != NULL && abi_config->access == KSIM_ACCESS_NATIVE);
+}
+
+bool abi_large_pages(void)
+{
+	const char *huge = getenv("ABI_HUGE");
+
+	if (abi_config != NULL)
+		return abi_config->transparent_huge != KSIM_NONE;
+	return huge == NULL || strcmp(huge, "no") != 0;
 }
 
 /* Of a window; 0: as large as ksim likes. */
@@ -133,17 +149,19 @@ bool has_addresses(uint64_t bytes)
 
 static void at_start(void)
 {
-	const char *huge = getenv("ABI_HUGE");
 	struct ksim_config config = { .arch = abi_arch() };
 
 	if (abi_config != NULL)
 		config = *abi_config;
-	else if (huge != NULL && strcmp(huge, "no") == 0)
+	else if (!abi_large_pages())
 		config.transparent_huge = KSIM_NONE;
 	if (window_bytes() != 0)
 		config.window_bytes = window_bytes();
 	config.commit = KSIM_COMMIT_ON_TOUCH;
 	config.fd_limit = NFDS_LIMIT;
+	config.max_map_count = 0;
+	config.huge_pages = 0;
+	config.memfd_noexec = 0;
 	config.linux_release = (unsigned)linux_release();
 	if (config.access == KSIM_ACCESS_DEFAULT)
 		config.access = ABI_ACCESS;

@@ -183,7 +183,7 @@ TEST(mmap_flags, hugetlb_of_length_0_fails_EINVAL)
 static bool has_32bit(void)
 {
 #ifdef ABI_KSIM
-	return abi_arch() != KSIM_ARCH_AARCH64;
+	return ksim_arch_of(abi_machine()) == KSIM_ARCH_X86_64 && !abi_native();
 #else
 	return true;
 #endif
@@ -195,7 +195,7 @@ TEST(mmap_flags, map_32bit_maps_below_2_GiB)
 	addr_t map, hinted;
 
 	if (!has_32bit())
-		SKIP("a flag of x86_64");
+		SKIP("a flag of x86_64, and where there are addresses below 2 GiB");
 	map = try_map(0, RW, ANON | MAP_32BIT, -1);
 	SETUP(map != NO_MAPPING);
 	EXPECT_MSG(map < 0x80000000, "at %#llx", (unsigned long long)map);
@@ -216,7 +216,7 @@ TEST(mmap_flags, map_above4g_maps_above_4_GiB)
 	addr_t map;
 
 	if (!has_32bit())
-		SKIP("a flag of x86_64");
+		SKIP("a flag of x86_64, and where there are addresses below 2 GiB");
 	map = try_map(0, RW, ANON | 0x80, -1);
 	SETUP(map != NO_MAPPING);
 	EXPECT(map >= (addr_t)1 << 32);
