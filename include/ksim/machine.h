@@ -29,13 +29,19 @@ enum ksim_access {
 
 /** What a machine is. All-zero is the default in every field. */
 struct ksim_config {
-	uint64_t ram_bytes;  /**< RAM, bytes, a multiple of 4096, at least 64 KiB; 0 = 64 MiB */
+	/** RAM, bytes, a multiple of 4096, at least 64 KiB, at most 16 TiB; 0 = 64 MiB. The host gives what is used. */
+	uint64_t ram_bytes;
 	enum ksim_arch arch; /**< page-table format, system-call numbers, layouts */
 	enum ksim_commit commit;
-	unsigned linux_release; /**< which Linux answers: major * 1000 + minor; 0 = 6018 (6.18) */
-	unsigned fd_limit;      /**< descriptors a process may have; 0 = 1024; at most 1048576 */
-	unsigned tlb_entries;   /**< of each task's TLB: a power of two, 16 to 4096; 0 = 256 */
-	unsigned poison;        /**< fill freed frames with a pattern and check it: 0 = yes, KSIM_NONE = no */
+	/**
+	 * Which Linux answers: major * 1000 + minor, from 3017 (3.17) to 99999; 0 = 6018 (6.18). It decides where memory,
+	 * memfds, seals and reads and writes answered otherwise before; calls and the flags of others are all there
+	 * whatever it says.
+	 */
+	unsigned linux_release;
+	unsigned fd_limit;    /**< descriptors a process may have; 0 = 1024; at most 1048576 */
+	unsigned tlb_entries; /**< of each task's TLB: a power of two, 16 to 4096; 0 = 256 */
+	unsigned poison;      /**< fill freed frames with a pattern and check it: 0 = yes, KSIM_NONE = no */
 	/** Gets every line of a report (deadlock, leaks, broken invariants), without newline; NULL = standard error. */
 	void (*report)(void *arg, const char *line);
 	void *report_arg;
@@ -61,24 +67,36 @@ struct ksim_config {
 	 * part of which was compiled with <ksim/posix.h>, else none; KSIM_NONE = none.
 	 */
 	unsigned stdio;
-	unsigned max_map_count; /**< mappings a process may have (vm.max_map_count); 0 = 65530 */
 	unsigned
-		huge_pages; /**< pages of 2 MiB in the pool for MAP_HUGETLB (vm.nr_hugepages); taken from RAM, as far as it goes */
-	unsigned
-		transparent_huge; /**< 2 MiB mappings where alignment, size and frames allow: 0 = yes, KSIM_NONE = never */
-	unsigned memfd_noexec;    /**< vm.memfd_noexec: 0, 1 or 2 */
-	/** What memfds are made of, in the place of ksim's own: see <ksim/kernel/object.h>; NULL = ksim's own. */
+		max_map_count; /**< vm.max_map_count: mappings a process may have, or one more, as on Linux; 0 = 65530 */
+	/**
+	 * Pages of 2 MiB in the pool for MAP_HUGETLB and MFD_HUGETLB (vm.nr_hugepages), at most as many as ram_bytes has
+	 * room for. They are taken from RAM at boot; of the last ones fewer, where the kernel's own frames lie.
+	 */
+	unsigned huge_pages;
+	/**
+	 * 2 MiB mappings of memfd and anonymous memory, where alignment, size and a run of frames allow: 0 = yes,
+	 * KSIM_NONE = never: MADV_HUGEPAGE does nothing then, and MADV_COLLAPSE is EINVAL.
+	 */
+	unsigned transparent_huge;
+	unsigned memfd_noexec; /**< vm.memfd_noexec: 0, 1 or 2; without effect before Linux 6.3 */
+	/**
+	 * What memfds are made of, in the place of ksim's own: see <ksim/kernel/object.h>; NULL = ksim's own. It must be
+	 * valid until ksim_halt().
+	 */
 	const struct ksim_object_ops *memfd_ops;
 };
 
+/** ksim_boot(), told the config's size as the program knows it: what is missing is 0. Not for direct use. */
 KSIM_EXPORT struct ksim_machine *ksim_boot_sized(const struct ksim_config *config, size_t size);
 
 /**
  * Boot a machine.
  *
- * @param config  what it shall be; NULL or all-zero = the defaults; only read during the call
+ * @param config  what it shall be; NULL or all-zero = the defaults; only read during the call, though what it points to
+ *                (report_arg, trace_arg, memfd_ops) is used until ksim_halt()
  * @return the machine, or NULL with errno:
- *   EINVAL  a field out of its range; a fail or a KSIM_FAIL that is none
+ *   EINVAL  a field out of its range; a fail or a KSIM_FAIL that is none; memfd_ops without one of its functions
  *   E2BIG   the program was compiled against a newer ksim and uses a field that this one does not know
  *   ENOMEM  the host has no memory or no address space for it
  * Ownership: end it with ksim_halt().

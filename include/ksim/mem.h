@@ -83,7 +83,8 @@ KSIM_EXPORT int ksim_munmap(ksim_addr addr, size_t length);
  * When it fails for a limit, what was mapped at a fixed address may be gone; and of several mappings the first may have
  * been moved. Both are so on Linux.
  * Threads: any that acts as a process. When it returns, no thread can touch the old range.
- * Linux: mremap(2), of which `to` is the optional argument. Deviations: none known.
+ * Linux: mremap(2), of which `to` is the optional argument. MREMAP_DONTUNMAP is there from 5.7 on, for what is not private
+ * and anonymous from 5.13 on (EINVAL). Deviations: none known.
  */
 KSIM_EXPORT ksim_addr ksim_mremap(ksim_addr old, size_t old_length, size_t length, int flags, ksim_addr to);
 
@@ -152,9 +153,10 @@ KSIM_EXPORT int ksim_mprotect(ksim_addr addr, size_t length, int prot);
  *   ENOMEM  a hole in the range; POPULATE_*, COLLAPSE: no memory
  *   EPERM   REMOVE of a sealed file
  * Threads: any that acts as a process. What DONTNEED and its kin take away no thread can touch when it returns.
- * Linux: madvise(2), 6.18. Deviations: HWPOISON and SOFT_OFFLINE are EINVAL, as where the kernel was built without
- * them. COLLAPSE never maps what lies beyond the end of a file, where Linux has zeros if the end is within the 2 MiB:
- * here it stays SIGBUS. Nor does it move the pages of a memfd of somebody else's (<ksim/kernel/object.h>): EINVAL.
+ * Linux: madvise(2), 6.18; what came later than ksim_config.linux_release is EINVAL. Deviations: HWPOISON and SOFT_OFFLINE
+ * are EINVAL, as where the kernel was built without them. COLLAPSE never maps what lies beyond the end of a file, where
+ * Linux has zeros if the end is within the 2 MiB: here it stays SIGBUS. Nor does it move the pages of a memfd of
+ * somebody else's (<ksim/kernel/object.h>): EINVAL.
  */
 KSIM_EXPORT int ksim_madvise(ksim_addr addr, size_t length, int advice);
 

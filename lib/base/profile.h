@@ -22,7 +22,10 @@ struct profile {
 	bool link_by_opener;
 	bool rw_noappend;
 	bool rw_nosignal;
+	bool mremap_keeps;
+	bool mremap_keeps_files;
 	bool mremap_moves_many;
+	bool guards_files;
 	bool seal_grow_partial_write;
 	bool write_makes_first;
 };

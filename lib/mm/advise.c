@@ -62,11 +62,27 @@ struct part {
 	int advice;
 };
 
-static bool is_known(int advice)
+static bool is_known(const struct ctx *ctx, int advice)
 {
-	return (advice >= ADVICE_NORMAL && advice <= ADVICE_DONTNEED) ||
-	       (advice >= ADVICE_FREE && advice <= ADVICE_COLLAPSE) || advice == ADVICE_GUARD_INSTALL ||
-	       advice == ADVICE_GUARD_REMOVE;
+	static const struct {
+		int first, last;
+		unsigned since; /* release */
+	} known[] = {
+		{ ADVICE_NORMAL, ADVICE_DONTNEED, 0 },
+		{ ADVICE_FREE, ADVICE_FREE, 4005 },
+		{ ADVICE_REMOVE, ADVICE_DODUMP, 0 },
+		{ ADVICE_WIPEONFORK, ADVICE_KEEPONFORK, 4014 },
+		{ ADVICE_COLD, ADVICE_PAGEOUT, 5004 },
+		{ ADVICE_POPULATE_READ, ADVICE_POPULATE_WRITE, 5014 },
+		{ ADVICE_DONTNEED_LOCKED, ADVICE_DONTNEED_LOCKED, 5018 },
+		{ ADVICE_COLLAPSE, ADVICE_COLLAPSE, 6001 },
+		{ ADVICE_GUARD_INSTALL, ADVICE_GUARD_REMOVE, 6013 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (advice >= known[i].first && advice <= known[i].last)
+			return ctx->env->profile.release >= known[i].since;
+	return false;
 }
 
 /* ---- what is kept in flags ---- */
@@ -198,6 +214,8 @@ static int guard(struct ctx *ctx, const struct part *part)
 
 	if (part->vma->flags & (install ? VMA_LOCKED | VMA_HUGETLB : VMA_HUGETLB))
 		return -EINVAL;
+	if (!is_private_anonymous(part->vma) && !ctx->env->profile.guards_files)
+		return -EINVAL;
 	if (install)
 		return mm_guard_install(ctx, part->vma, part->start, part->end);
 	mm_guard_remove(ctx, part->vma, part->start, part->end);
@@ -287,7 +305,7 @@ int mm_advise(struct ctx *ctx, struct mm *mm, ksim_addr addr, uint64_t length, i
 	uint32_t set, clear;
 	int err;
 
-	if (!is_known(advice) || addr & ~PAGE_MASK || page_up(length) < length || end < addr)
+	if (!is_known(ctx, advice) || addr & ~PAGE_MASK || page_up(length) < length || end < addr)
 		return -EINVAL;
 	if (end == addr)
 		return 0;

@@ -191,6 +191,8 @@ static int check_vma(struct ctx *ctx, struct remap *r)
 		return 0;
 	if (what->old_length == 0 && !vma->shared)
 		return -EINVAL;
+	if (what->keep && vma->object != NULL && !ctx->env->profile.mremap_keeps_files)
+		return -EINVAL;
 	if (MIN(what->old_length, what->length) > vma->end - what->addr)
 		return -EFAULT;
 	if (what->length <= what->old_length)

@@ -300,8 +300,10 @@ long sys_mprotect(const struct syscall_frame *frame)
 	                  (unsigned)(prot & (PROT_ALL | grows)));
 }
 
-static int check_remap(uint64_t flags, const struct mm_remap *what)
+static int check_remap(const struct ctx *ctx, uint64_t flags, const struct mm_remap *what)
 {
+	if (what->keep && !ctx->env->profile.mremap_keeps)
+		return -EINVAL;
 	if (flags & ~(uint64_t)MREMAP_F_ALL || what->addr & ~PAGE_MASK || what->length == 0 || what->length > MM_MAX)
 		return -EINVAL;
 	if (!what->fixed && !what->keep)
@@ -323,7 +325,7 @@ long sys_mremap(const struct syscall_frame *frame)
 		.fixed = flags & MREMAP_F_FIXED,
 		.keep = flags & MREMAP_F_DONTUNMAP,
 	};
-	int err = check_remap(flags, &what);
+	int err = check_remap(frame->ctx, flags, &what);
 	ksim_addr at = 0;
 
 	if (err == 0)

@@ -21,6 +21,8 @@
 #define RAM_MAX           (UINT64_C(1) << 44) /* pfns fit in 32 bits */
 #define MAP_COUNT_DEFAULT 65530u
 #define HUGE_BYTES        (UINT64_C(2) << 20)
+#define RELEASE_MIN       3017u  /* the first with memfd_create */
+#define RELEASE_MAX       99999u /* what is above is another notation, KERNEL_VERSION() say */
 #define FD_LIMIT_DEFAULT  1024u
 #define FD_LIMIT_MAX      1048576u
 #define TLB_DEFAULT       256u
@@ -94,6 +96,8 @@ static int fill_defaults(struct ksim_config *c)
 	if (c->ram_bytes < RAM_MIN || c->ram_bytes > RAM_MAX || c->ram_bytes % KSIM_PAGE_SIZE != 0)
 		return -EINVAL;
 	if (c->arch != KSIM_ARCH_X86_64 && c->arch != KSIM_ARCH_AARCH64)
+		return -EINVAL;
+	if (c->linux_release != 0 && (c->linux_release < RELEASE_MIN || c->linux_release > RELEASE_MAX))
 		return -EINVAL;
 	if (c->commit != KSIM_COMMIT_ON_TRUNCATE && c->commit != KSIM_COMMIT_ON_TOUCH)
 		return -EINVAL;

@@ -360,6 +360,12 @@ bool has_addresses(uint64_t bytes);
 			     (unsigned long long)(bytes) >> 20);                                \
 	} while (0)
 
+#define NEEDS_RELEASE(release, what)                                                          \
+	do {                                                                                  \
+		if (linux_release() < (release))                                              \
+			SKIP("%s came with %d.%d", what, (release) / 1000, (release) % 1000); \
+	} while (0)
+
 /* What every variant provides (abi_linux.c, abi_ksim.c). */
 
 /** Run fn in a child made by fork, to its end. @return its exit code, or -signo if a signal killed it. */

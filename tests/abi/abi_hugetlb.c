@@ -367,7 +367,8 @@ TEST(hugetlb, mapping_without_promise_faults_when_none_is_left)
 	EXPECT_LOAD_FAULTS(at + HUGE, SIGBUS, BUS_ADRERR);
 	EXPECT_FAILS(x_read(fd, ubuf(at + HUGE), 8), EFAULT);
 	EXPECT_FAILS(x_mlock(at, 3 * HUGE), ENOMEM);
-	EXPECT_FAILS(x_madvise(at, 3 * HUGE, MADV_POPULATE_READ), EFAULT);
+	if (linux_release() >= 5014)
+		EXPECT_FAILS(x_madvise(at, 3 * HUGE, MADV_POPULATE_READ), EFAULT);
 	drop(at, 1);
 	EXPECT_EQ(x_pread(fd, &byte, 1, 0), 1);
 	st8(at + HUGE, 2);
@@ -639,6 +640,7 @@ TEST(hugetlb, advice_is_taken_or_refused)
 	};
 	addr_t at;
 
+	NEEDS_RELEASE(5018, "the youngest of these advices that is taken");
 	pool_of(POOL);
 	at = map(1, RW, PRIVATE);
 	SETUP(at != NO_MAPPING);

@@ -136,7 +136,8 @@ TEST(madvise, where_nothing_is_mapped_fails_ENOMEM)
 	EXPECT_FAILS(x_madvise(0, PAGE, MADV_DONTNEED), ENOMEM);
 	EXPECT_FAILS(x_madvise((addr_t)1 << 47, PAGE, MADV_DONTNEED), ENOMEM);
 	EXPECT_FAILS(x_madvise((addr_t)1 << 62, PAGE, MADV_DONTNEED), ENOMEM);
-	EXPECT_FAILS(x_madvise(unmapped_page(), PAGE, ADVICE_POPULATE_READ), ENOMEM);
+	if (linux_release() >= 5014)
+		EXPECT_FAILS(x_madvise(unmapped_page(), PAGE, ADVICE_POPULATE_READ), ENOMEM);
 }
 
 TEST(madvise, over_a_hole_fails_ENOMEM_for_every_advice)
@@ -148,10 +149,14 @@ TEST(madvise, over_a_hole_fails_ENOMEM_for_every_advice)
 		if (is_there(harmless[i], map))
 			EXPECT_FAILS(x_madvise(map, 3 * PAGE, harmless[i]), ENOMEM);
 	EXPECT_FAILS(x_madvise(map, 3 * PAGE, MADV_DONTNEED), ENOMEM);
-	EXPECT_FAILS(x_madvise(map, 3 * PAGE, MADV_FREE), ENOMEM);
-	EXPECT_FAILS(x_madvise(map, 3 * PAGE, MADV_WIPEONFORK), ENOMEM);
-	EXPECT_FAILS(x_madvise(map, 3 * PAGE, ADVICE_POPULATE_READ), ENOMEM);
-	EXPECT_FAILS(x_madvise(map, 3 * PAGE, ADVICE_POPULATE_WRITE), ENOMEM);
+	if (linux_release() >= 4005)
+		EXPECT_FAILS(x_madvise(map, 3 * PAGE, MADV_FREE), ENOMEM);
+	if (linux_release() >= 4014)
+		EXPECT_FAILS(x_madvise(map, 3 * PAGE, MADV_WIPEONFORK), ENOMEM);
+	if (linux_release() >= 5014) {
+		EXPECT_FAILS(x_madvise(map, 3 * PAGE, ADVICE_POPULATE_READ), ENOMEM);
+		EXPECT_FAILS(x_madvise(map, 3 * PAGE, ADVICE_POPULATE_WRITE), ENOMEM);
+	}
 	EXPECT_FAILS(x_madvise(map + PAGE, 2 * PAGE, MADV_DONTNEED), ENOMEM);
 	EXPECT_FAILS(x_madvise(map, 2 * PAGE, MADV_DONTNEED), ENOMEM);
 	unmap_with_hole(map);
@@ -366,6 +371,7 @@ TEST(madvise_free, of_private_anonymous_memory_keeps_or_zeroes_it)
 	addr_t map = map_anonymous(1, RW, MAP_PRIVATE);
 	uint8_t seen;
 
+	NEEDS_RELEASE(4005, "MADV_FREE");
 	st8(map, 'a');
 	EXPECT_EQ(x_madvise(map, PAGE, MADV_FREE), 0);
 	seen = ld8(map);
@@ -623,6 +629,7 @@ TEST(madvise_wipeonfork, gives_a_child_zeros)
 	/* madvise(2): and the child keeps the advice. */
 	addr_t map = map_anonymous(2, RW, MAP_PRIVATE), second = map + PAGE;
 
+	NEEDS_RELEASE(4014, "MADV_WIPEONFORK");
 	st8(map, 'a');
 	st8(second, 'b');
 	EXPECT_EQ(x_madvise(map, PAGE, MADV_WIPEONFORK), 0);
@@ -640,6 +647,7 @@ TEST(madvise_wipeonfork, of_what_is_not_private_and_anonymous_fails_EINVAL)
 	int fd = memfd(1);
 	addr_t maps[] = { map_anonymous(1, RW, MAP_SHARED), map_shared(fd, 1, RW), map_private(fd, 1, RW) };
 
+	NEEDS_RELEASE(4014, "MADV_WIPEONFORK");
 	for (int i = 0; i < 3; i++) {
 		EXPECT_FAILS(x_madvise(maps[i], PAGE, MADV_WIPEONFORK), EINVAL);
 		EXPECT_EQ(x_madvise(maps[i], PAGE, MADV_KEEPONFORK), 0);
@@ -679,6 +687,7 @@ TEST(madvise_populate, keeps_what_is_there)
 	int fd = memfd(1);
 	addr_t map = map_private(fd, 1, RW);
 
+	NEEDS_RELEASE(5014, "MADV_POPULATE_READ");
 	SETUP(x_pwrite(fd, "f", 1, 0) == 1);
 	EXPECT_EQ(x_madvise(map, PAGE, ADVICE_POPULATE_WRITE), 0);
 	SETUP(x_pwrite(fd, "g", 1, 0) == 1);
@@ -693,6 +702,7 @@ TEST(madvise_populate, against_the_protection_fails_EINVAL)
 	addr_t ro = map_anonymous(1, PROT_READ, MAP_PRIVATE), wo = map_anonymous(1, PROT_WRITE, MAP_PRIVATE);
 	addr_t xo = map_anonymous(1, PROT_EXEC, MAP_PRIVATE), none = map_anonymous(1, PROT_NONE, MAP_PRIVATE);
 
+	NEEDS_RELEASE(5014, "MADV_POPULATE_READ");
 	EXPECT_EQ(x_madvise(ro, PAGE, ADVICE_POPULATE_READ), 0);
 	EXPECT_FAILS(x_madvise(ro, PAGE, ADVICE_POPULATE_WRITE), EINVAL);
 	EXPECT_FAILS(x_madvise(wo, PAGE, ADVICE_POPULATE_READ), EINVAL);
@@ -712,6 +722,7 @@ TEST(madvise_populate, past_the_end_of_the_file_fails_EFAULT)
 	int fd = memfd(1);
 	addr_t map = map_shared(fd, 2, RW);
 
+	NEEDS_RELEASE(5014, "MADV_POPULATE_READ");
 	EXPECT_FAILS(x_madvise(map, 2 * PAGE, ADVICE_POPULATE_WRITE), EFAULT);
 	EXPECT(is_resident(map));
 	EXPECT_FAILS(x_madvise(map + PAGE, PAGE, ADVICE_POPULATE_READ), EFAULT);
@@ -724,6 +735,7 @@ TEST(madvise_populate, up_to_a_hole_brings_in_what_lies_before_it)
 	/* madvise(2): ENOMEM; nothing behind the hole is touched. */
 	addr_t map = with_hole();
 
+	NEEDS_RELEASE(5014, "MADV_POPULATE_READ");
 	EXPECT_FAILS(x_madvise(map, 3 * PAGE, ADVICE_POPULATE_WRITE), ENOMEM);
 	EXPECT(is_resident(map));
 	EXPECT(!is_resident(map + 2 * PAGE));
@@ -737,6 +749,7 @@ TEST(madvise_populate, fills_the_holes_of_a_file)
 	addr_t map = map_shared(fd, 2, RW);
 	struct stat st;
 
+	NEEDS_RELEASE(5014, "MADV_POPULATE_READ");
 	EXPECT_EQ(x_madvise(map, 2 * PAGE, ADVICE_POPULATE_READ), 0);
 	SETUP(x_fstat(fd, &st) == 0);
 	EXPECT_EQ(st.st_blocks, 2 * 8);

@@ -16,12 +16,6 @@
 #define MFD_EXEC        16U
 #endif
 
-#define NEEDS(release, what)                                                                  \
-	do {                                                                                  \
-		if (linux_release() < (release))                                              \
-			SKIP("%s came with %d.%d", what, (release) / 1000, (release) % 1000); \
-	} while (0)
-
 enum { ALL = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 static void add(int fd, int seals)
@@ -639,7 +633,7 @@ TEST(seals, FUTURE_WRITE_lets_older_mappings_write_also_in_children)
 	int fd;
 	addr_t map;
 
-	NEEDS(5001, "F_SEAL_FUTURE_WRITE");
+	NEEDS_RELEASE(5001, "F_SEAL_FUTURE_WRITE");
 	fd = memfd(1);
 	map = map_shared(fd, 1, PROT_READ | PROT_WRITE);
 	add(fd, F_SEAL_FUTURE_WRITE);
@@ -659,7 +653,7 @@ TEST(seals, FUTURE_WRITE_and_mprotect_of_read_only_mappings)
 	int fd;
 	addr_t before, after;
 
-	NEEDS(5001, "F_SEAL_FUTURE_WRITE");
+	NEEDS_RELEASE(5001, "F_SEAL_FUTURE_WRITE");
 	fd = memfd(1);
 	before = map_shared(fd, 1, PROT_READ);
 	add(fd, F_SEAL_FUTURE_WRITE);
@@ -679,7 +673,7 @@ TEST(seals, FUTURE_WRITE_then_WRITE_while_an_older_mapping_may_write_fails_EBUSY
 	int fd;
 	addr_t before, after;
 
-	NEEDS(6007, "a count of mappings that may write");
+	NEEDS_RELEASE(6007, "a count of mappings that may write");
 	fd = memfd(1);
 	before = map_shared(fd, 1, PROT_READ | PROT_WRITE);
 	add(fd, F_SEAL_FUTURE_WRITE);
@@ -700,7 +694,7 @@ TEST(seals, FUTURE_WRITE_ignores_mappings)
 	int fd;
 	addr_t map;
 
-	NEEDS(5001, "F_SEAL_FUTURE_WRITE");
+	NEEDS_RELEASE(5001, "F_SEAL_FUTURE_WRITE");
 	fd = memfd(1);
 	map = map_shared(fd, 1, PROT_READ | PROT_WRITE);
 	EXPECT_EQ(x_fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
@@ -724,7 +718,7 @@ TEST(seals, of_a_memfd_made_with_NOEXEC_SEAL_are_exactly_EXEC)
 	/* 6, 8: it implies that sealing is allowed. */
 	int fd;
 
-	NEEDS(6003, "MFD_NOEXEC_SEAL");
+	NEEDS_RELEASE(6003, "MFD_NOEXEC_SEAL");
 	fd = x_memfd_create("abi", MFD_NOEXEC_SEAL);
 	EXPECT_EQ(seals_of(fd), F_SEAL_EXEC);
 	EXPECT_EQ(permissions(fd), 0666);
@@ -741,7 +735,7 @@ TEST(seals, of_a_memfd_made_with_EXEC_depend_on_ALLOW_SEALING)
 	/* 7. */
 	int plain, sealable;
 
-	NEEDS(6003, "MFD_EXEC");
+	NEEDS_RELEASE(6003, "MFD_EXEC");
 	plain = x_memfd_create("abi", MFD_EXEC);
 	sealable = x_memfd_create("abi", MFD_EXEC | MFD_ALLOW_SEALING);
 	EXPECT_EQ(seals_of(plain), F_SEAL_SEAL);
@@ -756,7 +750,7 @@ TEST(seals, EXEC_of_an_executable_brings_all_that_keep_its_content)
 	/* 35: 0x3e. */
 	int fd;
 
-	NEEDS(6003, "F_SEAL_EXEC");
+	NEEDS_RELEASE(6003, "F_SEAL_EXEC");
 	fd = memfd(1);
 	SETUP(x_fchmod(fd, 0711) == 0);
 	EXPECT_EQ(x_fcntl(fd, F_ADD_SEALS, F_SEAL_EXEC), 0);
@@ -774,7 +768,7 @@ TEST(seals, EXEC_of_an_executable_with_a_writable_shared_mapping_fails_EBUSY)
 	int fd;
 	addr_t map;
 
-	NEEDS(6018, "F_SEAL_EXEC that looks at mappings");
+	NEEDS_RELEASE(6018, "F_SEAL_EXEC that looks at mappings");
 	fd = memfd(1);
 	map = map_shared(fd, 1, PROT_READ | PROT_WRITE);
 	EXPECT_FAILS(x_fcntl(fd, F_ADD_SEALS, F_SEAL_EXEC), EBUSY);

@@ -45,6 +45,8 @@ TEST(abi_main, passes_on_machines_of_every_kind)
 		{ { .arch = KSIM_ARCH_AARCH64 }, "mmap_flags/", NULL },
 		{ { .memfd_noexec = 2 }, "seals/", "stat/" },
 		{ { .huge_pages = 8, .max_map_count = 100 }, "limits/", "edges/" },
+		{ { .linux_release = 5010 }, "madvise*", "mremap/" },
+		{ { .linux_release = 3017 }, "madvise*", "mremap/" },
 		{ { .commit = KSIM_COMMIT_ON_TRUNCATE, .fd_limit = 20, .linux_release = 6006 }, "seals/", "fd/" },
 	};
 

@@ -46,6 +46,9 @@ TEST(config, fields_out_of_their_range_are_EINVAL)
 	EXPECT_EQ(check((struct ksim_config){ .ram_bytes = UINT64_MAX - PAGE + 1 }), -EINVAL);
 	EXPECT_EQ(check((struct ksim_config){ .arch = (enum ksim_arch)3 }), -EINVAL);
 	EXPECT_EQ(check((struct ksim_config){ .commit = (enum ksim_commit)2 }), -EINVAL);
+	EXPECT_EQ(check((struct ksim_config){ .linux_release = 618 }), -EINVAL);
+	EXPECT_EQ(check((struct ksim_config){ .linux_release = 6 << 16 | 18 << 8 }), -EINVAL);
+	EXPECT_EQ(check((struct ksim_config){ .linux_release = 3017 }), 0);
 	EXPECT_EQ(check((struct ksim_config){ .fd_limit = 1048576 }), 0);
 	EXPECT_EQ(check((struct ksim_config){ .fd_limit = 1048577 }), -EINVAL);
 	EXPECT_EQ(check((struct ksim_config){ .tlb_entries = 8 }), -EINVAL);

@@ -224,6 +224,50 @@ TEST(mm_advise, is_refused_where_linux_refuses_it)
 	on_both(refused_body);
 }
 
+/* madvise(2), each side of the release that brought it. */
+static void releases_body(struct bed *b)
+{
+	static const struct {
+		int advice;
+		unsigned since;
+	} rows[] = {
+		{ MADV_FREE, 4005 },
+		{ MADV_WIPEONFORK, 4014 },
+		{ MADV_KEEPONFORK, 4014 },
+		{ 20, 5004 },
+		{ 21, 5004 },
+		{ 22, 5014 },
+		{ 23, 5014 },
+		{ 24, 5018 },
+		{ 102, 6013 },
+		{ 103, 6013 },
+	};
+	struct object *object = file(b, 2);
+	struct mm *mm = space(b);
+
+	mapped(b, mm, anon_at(BASE, 2));
+	mapped(b, mm, file_at(object, page(2), 2, 0, true));
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		profile_init(&b->env.profile, rows[i].since - 1);
+		EXPECT_EQ(advise(b, mm, 0, 2, rows[i].advice), -EINVAL);
+		profile_init(&b->env.profile, rows[i].since);
+		EXPECT_EQ(advise(b, mm, 0, 2, rows[i].advice), 0);
+	}
+	profile_init(&b->env.profile, 6000);
+	EXPECT_EQ(advise(b, mm, 0, 2, COLLAPSE), -EINVAL);
+	profile_init(&b->env.profile, 6014);
+	EXPECT_EQ(advise(b, mm, 2, 2, 102), -EINVAL);
+	profile_init(&b->env.profile, 6015);
+	EXPECT_EQ(advise(b, mm, 2, 2, 102), 0);
+	drop(b, mm);
+	file_drop(b, object);
+}
+
+TEST(mm_advise, is_known_from_its_release_on)
+{
+	on_both(releases_body);
+}
+
 /* ---- fork ---- */
 
 static void fork_body(struct bed *b)

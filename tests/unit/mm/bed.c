@@ -66,6 +66,7 @@ static void bed_open(struct bed *b, enum ksim_arch arch, uint64_t ram_bytes)
 	owner_init(&b->env.owners, &b->process, 1, "process");
 	owner_init(&b->env.owners, &b->other, 2, "other");
 	sysctl_init(&b->env.sysctl);
+	profile_init(&b->env.profile, 0);
 	b->env.arch = arch;
 	b->env.poison = true;
 	b->file.backing.ops = &fake_ops;

@@ -399,3 +399,29 @@ TEST(mm_remap, goes_no_further_than_pages_have_numbers)
 {
 	on_both(last_page_body);
 }
+
+/* 75. */
+static void keeps_files_body(struct bed *b)
+{
+	struct object *object = file(b, 1);
+	struct mm *mm = space(b);
+	struct mm_remap file = move_to(BASE, 1, 1, THERE),
+			anon = move_to(BASE + 2 * PAGE_BYTES, 1, 1, THERE + 2 * PAGE_BYTES);
+
+	file.keep = anon.keep = true;
+	mapped(b, mm, file_at(object, BASE, 1, 0, true));
+	mapped(b, mm, anon_at(BASE + 2 * PAGE_BYTES, 1));
+	profile_init(&b->env.profile, 5012);
+	EXPECT_EQ(remap_err(b, mm, file), -EINVAL);
+	EXPECT_EQ(remap_err(b, mm, anon), 0);
+	EXPECT_EQ(nregions(mm), 3);
+	profile_init(&b->env.profile, 5013);
+	EXPECT_EQ(remap_err(b, mm, file), 0);
+	drop(b, mm);
+	file_drop(b, object);
+}
+
+TEST(mm_remap, pages_of_a_file_leave_their_mapping_behind_since_5_13)
+{
+	on_both(keeps_files_body);
+}

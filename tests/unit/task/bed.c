@@ -116,7 +116,7 @@ struct kernel_config bed_config(enum ksim_arch arch)
 	return (struct kernel_config){
 		.ram_bytes = RAM_BYTES,
 		.arch = arch,
-		.linux_release = 618,
+		.linux_release = 6018,
 		.fd_limit = 1024,
 		.poison = true,
 	};
