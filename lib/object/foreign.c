@@ -54,6 +54,9 @@ static int page_locked(struct ctx *ctx, struct foreign *f, uint64_t pgidx, bool 
 	const struct phys *phys = ctx->env->phys;
 	int err = f->ops->page(call_of(ctx), f->theirs, pgidx, make, out);
 
+	KSIM_ASSERT(ctx, err == 0 || err == -ENOMEM || (err == -ENOENT && !make),
+	            "page answers 0, -ENOENT where it need not make one, or -ENOMEM", "object %s, page %#llx: %d",
+	            f->ops->name, (unsigned long long)pgidx, err);
 	KSIM_ASSERT(ctx, err != 0 || (out->n < phys->nframes && frame_use(frame_of(phys, *out)) == FRAME_FILE),
 	            "the frame of a page is one from ksim_frame_alloc", "object %s, page %#llx, pfn %#llx",
 	            f->ops->name, (unsigned long long)pgidx, (unsigned long long)out->n);
@@ -92,8 +95,11 @@ static bool foreign_next(struct ctx *ctx, struct object *object, uint64_t pgidx,
 	struct foreign *f = foreign_of(object);
 	uint64_t index = pgidx;
 	bool there;
+	int err = pgidx > KSIM_OBJECT_INDEX_MAX ? -ENOENT : f->ops->next(call_of(ctx), f->theirs, &index);
 
-	if (pgidx > KSIM_OBJECT_INDEX_MAX || f->ops->next(call_of(ctx), f->theirs, &index) < 0)
+	KSIM_ASSERT(ctx, err == 0 || err == -ENOENT, "next answers 0 or -ENOENT", "object %s, from %#llx on: %d",
+	            f->ops->name, (unsigned long long)pgidx, err);
+	if (err < 0)
 		return false;
 	there = page_locked(ctx, f, index, false, pfn) == 0;
 	KSIM_ASSERT(ctx, there && index >= pgidx, "the next page lies ahead and is there",
@@ -255,6 +261,7 @@ int object_create_foreign(struct ctx *ctx, const struct ksim_object_ops *ops, st
 	if (f == NULL)
 		return -ENOMEM;
 	err = ops->create(call_of(ctx), ops->arg, &f->theirs);
+	KSIM_ASSERT(ctx, err <= 0, "create answers 0 or a negative errno", "object %s: %d", ops->name, err);
 	if (err < 0) {
 		kmem_free(ctx->env, f, sizeof(*f));
 		return err;

@@ -10,9 +10,9 @@
  *	};
  *	struct ksim_config config = { .memfd_ops = &my_memfd_ops };
  *
- * Every memfd of that machine is then made of such an object, and everything else works over it: mmap and faults,
- * copy-on-write, read and write, truncation, seals, fork, passing. What Linux promises of all that are the tests of
- * <ksim/abi.h>.
+ * Every memfd of that machine, but those of huge pages (MFD_HUGETLB), is then made of such an object, and everything
+ * else works over it: mmap and faults, copy-on-write, read and write, truncation, seals, fork, passing. What Linux
+ * promises of all that are the tests of <ksim/abi.h>.
  *
  * Unstable: this is a seam of the kernel's, and moves with it from one version of ksim to the next.
  *
@@ -29,6 +29,9 @@
  *   - A frame belongs to whoever holds a reference. The object holds one for each frame that it keeps, from
  *     ksim_frame_alloc() until ksim_frame_put(); the kernel takes further ones for mappings and for calls under way. So
  *     an object may let a frame go at any time: it is recycled when nobody maps it any more.
+ *   - While a page is there its frame stays the same one; `page` and `next` tell of the same pages.
+ * A rule that is seen to be broken (another answer than those below, a frame that is none of ksim_frame_alloc()'s) ends
+ * the program with a sentence; frames that an object never gives back are what ksim_halt() counts.
  */
 #ifndef KSIM_KERNEL_OBJECT_H
 #define KSIM_KERNEL_OBJECT_H
@@ -37,7 +40,7 @@
 
 KSIM_BEGIN_DECLS
 
-/** On whose behalf an op is called; opaque, and valid until the op returns. */
+/** On whose behalf an op is called; opaque, and valid until the op returns, on the thread that it was called on. */
 struct ksim_call;
 
 /**
@@ -60,7 +63,8 @@ KSIM_EXPORT void *ksim_frame_ptr(struct ksim_call *call, struct ksim_pfn frame);
 #define KSIM_OBJECT_INDEX_MAX ((UINT64_C(1) << 51) - 1)
 
 /**
- * What an object can do; every op must be there, or ksim_boot() fails with EINVAL. Errors are negative errno values.
+ * What an object can do; every op must be there, or ksim_boot() fails with EINVAL. Errors are negative errno values, and
+ * those that are named here. The struct, its name and arg must be valid until ksim_halt(); it is never written to.
  */
 struct ksim_object_ops {
 	uint64_t bytes;   /**< sizeof(struct ksim_object_ops), as its author knows it */
@@ -70,7 +74,7 @@ struct ksim_object_ops {
 	/**
 	 * A new object, of size 0.
 	 * @param object  out: what the other ops get
-	 * @return 0; -ENOMEM, and memfd_create fails with it
+	 * @return 0; -ENOMEM, and memfd_create fails with it, as with any other negative errno
 	 */
 	int (*create)(struct ksim_call *call, void *arg, void **object);
 

@@ -6,6 +6,7 @@
 #include "fixture.h"
 #include "harness.h"
 #include "ksim/kernel/object.h"
+#include "unit/aborts.h"
 
 #include <errno.h>
 
@@ -253,4 +254,67 @@ TEST(foreign, ops_are_complete_or_refused)
 	ops = ops_of(&t);
 	ops.next = NULL;
 	EXPECT(!object_ops_complete(&ops));
+}
+
+/* Those whose authors forgot the minus. */
+
+static int wrong_create(struct ksim_call *call, void *arg, void **object)
+{
+	(void)call;
+	(void)arg;
+	(void)object;
+	return ENOMEM;
+}
+
+static int wrong_page(struct ksim_call *call, void *object, uint64_t index, int make, struct ksim_pfn *out)
+{
+	int err = page(call, object, index, make, out);
+
+	return err < 0 ? -err : err;
+}
+
+static int wrong_next(struct ksim_call *call, void *object, uint64_t *index)
+{
+	int err = next(call, object, index);
+
+	return err < 0 ? -err : err;
+}
+
+static void create_one(void *arg)
+{
+	struct bed *b = arg;
+	struct object *second;
+
+	object_create_foreign(&b->f.ctx, &b->ops, &second);
+}
+
+static void look_up(void *arg)
+{
+	struct bed *b = arg;
+	pfn_t pfn;
+
+	object_page(&b->f.ctx, b->object, 0, false, &pfn);
+}
+
+static void count(void *arg)
+{
+	struct bed *b = arg;
+
+	object_pages(&b->f.ctx, b->object);
+}
+
+TEST(foreign, an_answer_that_is_none_ends_the_program_with_a_sentence)
+{
+	struct bed b;
+
+	open_bed(&b, PAGE_BYTES);
+	b.ops.create = wrong_create;
+	expect_abort(create_one, &b, "create answers 0 or a negative errno");
+	b.ops.page = wrong_page;
+	expect_abort(look_up, &b, "page answers 0, -ENOENT");
+	b.ops = ops_of(&b.theirs);
+	b.ops.next = wrong_next;
+	expect_abort(count, &b, "next answers 0 or -ENOENT");
+	b.ops = ops_of(&b.theirs);
+	close_bed(&b);
 }
