@@ -13,6 +13,7 @@
 #include "abi.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #ifdef HAVE_VALGRIND
 #include <valgrind/memcheck.h>
@@ -21,6 +22,7 @@
 const struct ksim_config *abi_config;
 
 static struct ksim_machine *machine;
+static long processes_at_start;
 static struct ksim_process *process;
 static int npaths;
 
@@ -149,6 +151,7 @@ bool has_addresses(uint64_t bytes)
 
 static void at_start(void)
 {
+	struct ksim_census census;
 	struct ksim_config config = { .arch = abi_arch() };
 
 	if (abi_config != NULL)
@@ -174,7 +177,22 @@ static void at_start(void)
 	SETUP(machine != NULL);
 	process = ksim_process_create(machine, "abi");
 	SETUP(process != NULL);
+	ksim_census(machine, NULL, &census);
+	processes_at_start = census.processes;
 	ksim_enter(process);
+}
+
+/* Orphans of a test's that are still ending: ksim_check wants to be alone. */
+static void await_orphans(void)
+{
+	struct ksim_census census;
+
+	for (int ms = 0; ms < 100; ms++) {
+		ksim_census(machine, NULL, &census);
+		if (census.processes <= processes_at_start)
+			return;
+		usleep(1000);
+	}
 }
 
 static void at_end(void)
@@ -183,6 +201,7 @@ static void at_end(void)
 		return;
 	while (ksim_self() != NULL)
 		ksim_leave();
+	await_orphans();
 	if (!harness_failed())
 		EXPECT_EQ(ksim_leaks(machine, process, 0), 0);
 	EXPECT_EQ(ksim_check(machine), 0);
