@@ -54,13 +54,17 @@ int clone_check(const struct ctx *ctx, uint32_t flags)
 /* Its threads, if it is the user's and complete: it is one as long as it is not waited for. */
 static uint64_t count_threads(struct ctx *ctx, struct process *p, uint32_t uid)
 {
+	const struct task *task;
+	bool its;
 	uint64_t n = 0;
 
 	mutex_lock(ctx, &p->lock);
-	if (p->born && creds_load(&p->creds.uid) == uid)
-		n = MAX(process_active_locked(p), 1u);
+	its = p->born && creds_load(&p->creds.uid) == uid;
+	/* One that has exited, and is leaving still, is found by nobody, and counts no more. */
+	LIST_FOREACH(task, &p->tasks, link)
+		n += __atomic_load_n(&task->busy, __ATOMIC_SEQ_CST) && !__atomic_load_n(&task->ended, __ATOMIC_RELAXED);
 	mutex_unlock(ctx, &p->lock);
-	return n;
+	return its ? MAX(n, 1u) : 0;
 }
 
 static uint64_t count_of_user(struct ctx *ctx, uint32_t uid)
