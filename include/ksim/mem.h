@@ -202,7 +202,10 @@ KSIM_EXPORT int ksim_mincore(ksim_addr addr, size_t length, unsigned char *resid
  */
 KSIM_EXPORT int ksim_mlock(ksim_addr addr, size_t length);
 KSIM_EXPORT int ksim_mlock2(ksim_addr addr, size_t length, unsigned flags);
-/** Take that back. 0, or -1 with errno: EINVAL (addr + length overflows); ENOMEM (a hole in the range; too many mappings) */
+/**
+ * Take that back. 0, or -1 with errno: EINVAL (addr + length overflows); ENOMEM (a hole in the range; too many
+ * mappings)
+ */
 KSIM_EXPORT int ksim_munlock(ksim_addr addr, size_t length);
 /**
  * Lock all that is mapped now (MCL_CURRENT), or whatever will be mapped (MCL_FUTURE), or both; or'ed with MCL_ONFAULT.
@@ -332,7 +335,10 @@ KSIM_EXPORT size_t ksim_strlen(ksim_addr string);
  * Threads: one that acts as a process.
  */
 KSIM_EXPORT void *ksim_ptr(ksim_addr addr);
-/** The user address of a pointer into the acting process's window; any other pointer's own value. The reverse of ksim_ptr(). */
+/**
+ * The user address of a pointer into the acting process's window; any other pointer's own value. The reverse of
+ * ksim_ptr().
+ */
 KSIM_EXPORT ksim_addr ksim_addr_of(const void *pointer);
 
 /** Where a process's window lies. */

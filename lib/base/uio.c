@@ -33,7 +33,9 @@ enum direction { INTO_KERNEL, OUT_OF_KERNEL, ZERO };
 
 static const uint8_t zeros[256];
 
-/* A forked child has its parent's user addresses, which are the parent's pointers: they mean the child's memory here. */
+/*
+ * A forked child has its parent's user addresses, which are the parent's pointers: they mean the child's memory here.
+ */
 struct uptr uptr_meant(const struct ctx *ctx, struct uptr p)
 {
 	const struct user_window *w = &ctx->window;

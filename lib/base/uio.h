@@ -42,7 +42,9 @@ static inline bool uptr_null(struct uptr p)
 	return (p.bits & ~UPTR_USER_BIT) == 0;
 }
 
-/** What a pointer means to the caller: a user address if it lies in its window. Every function here sees to that itself. */
+/**
+ * What a pointer means to the caller: a user address if it lies in its window. Every function here sees to that itself.
+ */
 struct uptr uptr_meant(const struct ctx *ctx, struct uptr p);
 
 /** Copy n bytes in or out: 0, or -EFAULT (with a prefix possibly copied, as on Linux). */

@@ -14,13 +14,21 @@
 
 enum { HOST_SHOW_READ = 1, HOST_SHOW_WRITE = 2, HOST_SHOW_EXEC = 4 };
 
-/** Addresses below `limit` at which nothing can be accessed, with an unused page at either end; NULL: the host refuses. */
+/**
+ * Addresses below `limit` at which nothing can be accessed, with an unused page at either end; NULL: the host refuses.
+ */
 char *host_window_reserve(size_t bytes, uint64_t limit);
 void host_window_release(char *window, size_t bytes);
 
-/** Show [offset, offset + bytes) of the file at `at` within a window, in one piece. 0 or a negative errno: nothing changed. */
+/**
+ * Show [offset, offset + bytes) of the file at `at` within a window, in one piece. 0 or a negative errno: nothing
+ * changed.
+ */
 int host_window_show(char *at, size_t bytes, int fd, uint64_t offset, unsigned how);
-/** Show nothing there. When this returns no thread sees what was shown. 0 or -ENOMEM (too many mappings): nothing changed. */
+/**
+ * Show nothing there. When this returns no thread sees what was shown. 0 or -ENOMEM (too many mappings): nothing
+ * changed.
+ */
 int host_window_hide(char *at, size_t bytes);
 /**
  * Show at `to` what is shown at `from`, in one piece, with the host's entries for its pages. It may be seen at both

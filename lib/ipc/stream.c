@@ -297,7 +297,9 @@ static void peek_messages(struct ctx *ctx, struct reading *r, int *why)
 	}
 }
 
-/* As far as it goes without a wait: 0 the call ends, an errno that ends it, or 1: sleep on the entry, which is armed. */
+/*
+ * As far as it goes without a wait: 0 the call ends, an errno that ends it, or 1: sleep on the entry, which is armed.
+ */
 static int read_messages(struct ctx *ctx, struct reading *r, bool peek, struct wait_entry *entry)
 {
 	struct unix_sock *sock = r->sock;

@@ -108,7 +108,10 @@ static int copy_leaf(struct ctx *ctx, struct pgtable *pt, struct pt_slot first, 
 	}
 }
 
-/* Write-protect a huge entry of the parent if it is of private memory, for one more that maps the block. PFN_NONE: it is not */
+/*
+ * Write-protect a huge entry of the parent if it is of private memory, for one more that maps the block. PFN_NONE: it
+ * is not
+ */
 static pfn_t collect_huge(struct ctx *ctx, struct fork *fork, struct pgtable *pt, struct pt_slot *slot, bool *split)
 {
 	pte_t was = pt_lock_huge(ctx, pt, slot);
@@ -139,7 +142,9 @@ struct huge_copy {
 	bool split; /* there is no huge entry any more */
 };
 
-/* A huge entry of private memory: the child gets one too, both may only read. @return whether no truncation interfered */
+/*
+ * A huge entry of private memory: the child gets one too, both may only read. @return whether no truncation interfered
+ */
 static bool share_huge(struct ctx *ctx, struct fork *fork, struct pgtable *pt, struct huge_copy *copy)
 {
 	const struct vma *vma = fork->vma;

@@ -246,7 +246,9 @@ static inline bool counts_as_data(unsigned prot, bool shared, uint32_t flags)
 
 /** Whether RLIMIT_AS, and RLIMIT_DATA if they are data, allow more pages; a negative number counts as none. */
 bool mm_may_expand(const struct ctx *ctx, const struct mm *mm, bool data, int64_t pages);
-/** Whether RAM must be able to hold such private pages, and it could not, were it empty: the heuristic of overcommit. */
+/**
+ * Whether RAM must be able to hold such private pages, and it could not, were it empty: the heuristic of overcommit.
+ */
 bool mm_overcommits(const struct mm *mm, unsigned prot, bool shared, bool noreserve, uint64_t pages);
 /** Whether nothing is mapped in [start, end). */
 bool mm_is_free(const struct mm *mm, ksim_addr start, ksim_addr end);

@@ -180,7 +180,9 @@ static int shmem_page(struct ctx *ctx, struct object *object, uint64_t pgidx, un
 	return err == -ENOENT && how & PAGE_MAKE ? make(ctx, object, pgidx, how, out) : err;
 }
 
-/* A block for pages none of which was there a moment ago: none if there is no memory for it, for there may be for less. */
+/*
+ * A block for pages none of which was there a moment ago: none if there is no memory for it, for there may be for less.
+ */
 static void make_block(struct ctx *ctx, struct object *object, uint64_t first)
 {
 	pfn_t pfns[HUGE_FRAMES];
@@ -242,7 +244,10 @@ static size_t shmem_pages(struct ctx *ctx, struct object *object, uint64_t first
 	end = MIN(first + n, pages_of(object->size));
 	for (; pgidx < end && radix_next(pages, pgidx, &pgidx, &pfn) && pgidx < end; pgidx++) {
 		if (pages->nmarked != 0) {
-			/* As on Linux, where a fault maps what lies around it: what fallocate set aside is no data by that. */
+			/*
+			 * As on Linux, where a fault maps what lies around it: what fallocate set aside is no data by
+			 * that.
+			 */
 			if (ctx->env->commit == COMMIT_ON_TOUCH && radix_marked(pages, pgidx))
 				continue;
 			radix_get_unmark(pages, pgidx);

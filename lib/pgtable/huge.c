@@ -163,7 +163,9 @@ void pt_split(struct ctx *ctx, struct pgtable *pt, ksim_addr addr)
 	pt_unlock(ctx, &slot);
 }
 
-/* The flags that all entries of a node agree on, marks of any of them included, if they map a block in a row; else -1. */
+/*
+ * The flags that all entries of a node agree on, marks of any of them included, if they map a block in a row; else -1.
+ */
 static int flags_in_common(const struct pgtable *pt, pfn_t node, pfn_t *head)
 {
 	const pte_t *entries = node_entries(pt, node);

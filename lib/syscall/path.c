@@ -132,7 +132,10 @@ long sys_symlinkat(const struct syscall_frame *frame)
 	return make_symlink(frame, 0, arg_int(frame, 1), 2);
 }
 
-/* A name for what has one. What is wrong with the second as a path is told after what is wrong with the way to the first. */
+/*
+ * A name for what has one. What is wrong with the second as a path is told after what is wrong with the way to the
+ * first.
+ */
 struct two_paths {
 	struct arg_path from, to;
 	int to_err;

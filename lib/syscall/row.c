@@ -27,7 +27,10 @@ static int check_lengths(struct row *row)
 	return 0;
 }
 
-/* Check lengths and ranges in Linux's order, and cut what is too much: a buffer that is alone before its range is judged. */
+/*
+ * Check lengths and ranges in Linux's order, and cut what is too much: a buffer that is alone before its range is
+ * judged.
+ */
 static int check_and_cut(struct row *row)
 {
 	uint64_t left = TRANSFER_BYTES_MAX;

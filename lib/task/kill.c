@@ -145,7 +145,9 @@ int signal_kill_task(struct ctx *ctx, uint32_t tgid, uint32_t tid, const struct 
 		if (task->tid == tid)
 			break;
 	mutex_unlock(ctx, &p->lock);
-	/* Nobody has acted as the process yet: its first thread will have this number. One that has ended gets nothing. */
+	/*
+	 * Nobody has acted as the process yet: its first thread will have this number. One that has ended gets nothing.
+	 */
 	if (task != NULL && __atomic_load_n(&task->ended, __ATOMIC_RELAXED))
 		return 0;
 	return signal_send(ctx, p, task, info);

@@ -190,7 +190,9 @@ static inline void kernel_ctx(struct kernel *kernel, struct ctx *ctx, const char
 int process_create(struct ctx *ctx, const char *name, struct process **out);
 /** What clone(2) says to flags before it does anything: 0; -EINVAL, -EPERM. */
 int clone_check(const struct ctx *ctx, uint32_t flags);
-/** Whether the caller may have one process or thread more (RLIMIT_NPROC), which process_clone asks itself. 0; -EAGAIN */
+/**
+ * Whether the caller may have one process or thread more (RLIMIT_NPROC), which process_clone asks itself. 0; -EAGAIN
+ */
 int clone_check_number(struct ctx *ctx);
 /**
  * A child of parent which shares with it what clone(2)'s flags say, and has copies of the rest; the signal of its end
@@ -331,7 +333,9 @@ struct child_end {
 int process_wait_for(struct ctx *ctx, struct process *parent, const struct child_query *query, struct child_end *out);
 /** wait4(2) of that pid, or (-1) any. options: WNOHANG (1). Its pid; 0; -ECHILD, -EINTR, -EDEADLK */
 int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, struct end *end);
-/** Wait for the end of any process and reap it; it may be reaped already. 0, -EDEADLK, -EINTR. ctx->waiter must be set. */
+/**
+ * Wait for the end of any process and reap it; it may be reaped already. 0, -EDEADLK, -EINTR. ctx->waiter must be set.
+ */
 int process_join(struct ctx *ctx, struct process *process, struct end *end);
 /**
  * vfork(2)'s wait: until a process has ended, whatever signals come meanwhile. 0; -EDEADLK; -EINTR: the caller is

@@ -113,7 +113,9 @@ int walk_begin(struct walk *w, struct ctx *ctx, const struct path_at *at);
 void walk_end(struct walk *w);
 /** What the last component names, with a reference; a link is not followed. -ENOENT ... */
 int walk_find_last(struct walk *w, struct dentry **out);
-/** Go on along a link that is the last component: to the directory of its own last component, or (*jumped) to its end. */
+/**
+ * Go on along a link that is the last component: to the directory of its own last component, or (*jumped) to its end.
+ */
 int walk_follow(struct walk *w, struct dentry *link, bool *jumped);
 /** Look a name up: 0 with a reference, -ENOENT, -ENAMETOOLONG, -ENOTDIR. */
 int dentry_lookup(struct ctx *ctx, struct dentry *parent, struct component name, struct dentry **out);

@@ -110,7 +110,9 @@ struct gen_ops {
 	 * time; reads go on in what was written then. 0 or an errno (-ESRCH: the process has gone).
 	 */
 	int (*show)(struct ctx *ctx, struct inode *inode, struct text *text);
-	/** Instead of show: bytes at a position, for files too large to write down. Bytes moved, 0 at the end, errno. */
+	/**
+	 * Instead of show: bytes at a position, for files too large to write down. Bytes moved, 0 at the end, errno.
+	 */
 	ssize_t (*read_at)(struct ctx *ctx, struct inode *inode, uint64_t at, struct uio *uio);
 	/**
 	 * Take what was written, n <= PAGE_BYTES bytes with a NUL behind. Bytes taken, or an errno. NULL: -EINVAL where

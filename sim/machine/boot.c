@@ -359,7 +359,9 @@ static void halt_process(struct ctx *ctx, struct process *p)
 	process_end(ctx, p, &end);
 }
 
-/* End the processes that threads of the program's are threads of, for nobody can join those here; true: all have left. */
+/*
+ * End the processes that threads of the program's are threads of, for nobody can join those here; true: all have left.
+ */
 static bool guests_left(struct ctx *ctx, struct ksim_machine *m)
 {
 	struct process *p;

@@ -188,7 +188,9 @@ int acting_claim(struct ksim_process *p, enum task_actor actor, struct task **ou
 int thread_start(struct ksim_process *p, struct task *task, enum thread_return at_return, int (*fn)(void *), void *arg);
 /** Wait for p's threads to return and free them. None of them is the caller. */
 void threads_join(struct ksim_process *p);
-/** A thread that the program made acts as a process of m for its life, and has stopped: m may be gone when this returns. */
+/**
+ * A thread that the program made acts as a process of m for its life, and has stopped: m may be gone when this returns.
+ */
 void guest_begin(struct ksim_machine *m);
 void guest_end(struct ksim_machine *m);
 /** Wait, but not for ever, until there is none; true: there is none. */

@@ -87,7 +87,9 @@ ON_ALTERNATE_STACK static void pass_on(int signo, siginfo_t *info, void *context
 
 	if (before->sa_handler == SIG_IGN && info->si_code <= 0)
 		return;
-	/* The handler from before may pass on to us what we have passed on to it: the same signal, and a deeper frame. */
+	/*
+	 * The handler from before may pass on to us what we have passed on to it: the same signal, and a deeper frame.
+	 */
 	if (!has_handler || (context == thread.passed && frame < thread.frame)) {
 		signal(signo, SIG_DFL);
 		/* A fault comes again by itself; what somebody has sent does not. */

@@ -13,7 +13,9 @@
 #define KSIM_POSIX_REFUSED_(name) KSIM_POSIX_NAME_(name)
 #include "ksim/posix.h"
 
-/** This thread acts as nobody, and makes a call: become a thread of the program's own process if it has, or gets, one. */
+/**
+ * This thread acts as nobody, and makes a call: become a thread of the program's own process if it has, or gets, one.
+ */
 bool posix_adopt(void);
 
 /** Whether a call of this thread is a simulated process's; else it is the host's. */

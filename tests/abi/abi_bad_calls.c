@@ -283,7 +283,9 @@ static void expect_no_descriptor(const struct call *call, int at)
 	expect_error(call, at, 900 + (1L << 32), EBADF, "closed, of 64 bits");
 }
 
-/* What each kind is refused with; 0: it is not refused. The argument that is the descriptor is in the name of the row. */
+/*
+ * What each kind is refused with; 0: it is not refused. The argument that is the descriptor is in the name of the row.
+ */
 static const struct {
 	struct call call;
 	int at;

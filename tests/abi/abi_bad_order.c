@@ -134,7 +134,10 @@ TEST(bad_order, rename_goes_the_way_to_the_old_name_before_it_looks_at_the_new_o
 
 TEST(bad_order, NULL_is_an_empty_path_for_fstatat_alone)
 {
-	/* AT_EMPTY_PATH: with "" all of them work; with NULL fstatat and statx do, from 6.11 on. utimensat: without flags. */
+	/*
+	 * AT_EMPTY_PATH: with "" all of them work; with NULL fstatat and statx do, from 6.11 on. utimensat: without
+	 * flags.
+	 */
 	struct stat st;
 	int fd = memfd(0);
 

@@ -352,7 +352,9 @@ static int blocks_another(void *arg)
 
 TEST(clone, mask_is_inherited_and_then_its_own_as_is_what_waits)
 {
-	/* clone(2), CLONE_SIGHAND: the calling process and child still have distinct masks and sets of pending signals. */
+	/*
+	 * clone(2), CLONE_SIGHAND: the calling process and child still have distinct masks and sets of pending signals.
+	 */
 	sigset_t set, old, pending;
 
 	sigemptyset(&set);
@@ -481,7 +483,10 @@ static int makes_a_sibling(void *arg)
 
 TEST(clone, child_of_CLONE_PARENT_is_the_callers_sibling)
 {
-	/* clone(2), CLONE_PARENT: the parent is that of the calling process, and is signaled, as the caller's end would be. */
+	/*
+	 * clone(2), CLONE_PARENT: the parent is that of the calling process, and is signaled, as the caller's end would
+	 * be.
+	 */
 	addr_t map = map_anonymous(1, RW, MAP_SHARED);
 	pid_t sibling;
 	int status;

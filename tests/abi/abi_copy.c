@@ -308,7 +308,10 @@ TEST(copy, sendfile_with_bad_arguments_fails)
 
 TEST(copy, sendfile_of_bad_fds_fails)
 {
-	/* sendfile(2): EBADF; EINVAL, in_fd is a socket, or out_fd appends; ESPIPE, it cannot seek and offset is not NULL. */
+	/*
+	 * sendfile(2): EBADF; EINVAL, in_fd is a socket, or out_fd appends; ESPIPE, it cannot seek and offset is not
+	 * NULL.
+	 */
 	int from = patterned(1, 1), to = memfd(0), closed, ends[2];
 	int readonly = reopen(to, O_RDONLY), writeonly = reopen(from, O_WRONLY),
 	    appending = reopen(to, O_WRONLY | O_APPEND);

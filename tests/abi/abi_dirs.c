@@ -324,7 +324,9 @@ TEST(dirs, listing_with_NOATIME_stamps_nothing)
 
 TEST(dirs, truncate_by_path_of_an_empty_file_to_nothing_stamps_nothing)
 {
-	/* Unlike ftruncate and O_TRUNC (fs/open.c, do_truncate), and of a file with pages (mm/shmem.c, shmem_setattr). */
+	/*
+	 * Unlike ftruncate and O_TRUNC (fs/open.c, do_truncate), and of a file with pages (mm/shmem.c, shmem_setattr).
+	 */
 	const struct timespec long_ago[2] = { { 1000, 0 }, { 2000, 0 } };
 	int fd;
 

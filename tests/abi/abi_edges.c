@@ -199,7 +199,9 @@ TEST(edges, mmap_of_more_than_half_of_all_addresses_fails_ENOMEM)
 
 TEST(edges, MAP_HUGETLB_of_an_unknown_size_fails_EINVAL_and_of_a_known_one_ENOMEM)
 {
-	/* mmap(2), MAP_HUGE_2MB and the like: sizes that the architecture does not have are EINVAL; there are no pages. */
+	/*
+	 * mmap(2), MAP_HUGE_2MB and the like: sizes that the architecture does not have are EINVAL; there are no pages.
+	 */
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB;
 
 	EXPECT(x_mmap(0, PAGE, PROT_READ, flags | 24 << 26, -1, 0) == NO_MAPPING && errno == EINVAL);

@@ -201,7 +201,10 @@ TEST(madvise, of_a_page_in_the_middle_leaves_its_neighbours_alone)
 
 TEST(madvise, that_would_make_too_many_mappings_fails_EAGAIN)
 {
-	/* madvise(2): EAGAIN, a kernel resource was temporarily unavailable; mlock2(2): ENOMEM. vm.max_map_count is the limit. */
+	/*
+	 * madvise(2): EAGAIN, a kernel resource was temporarily unavailable; mlock2(2): ENOMEM. vm.max_map_count is the
+	 * limit.
+	 */
 	enum { MOST = 70000 };
 	size_t len_bytes = (size_t)2 * MOST * PAGE;
 	addr_t map, at;
@@ -797,7 +800,9 @@ TEST(madvise_guard, makes_every_access_SIGSEGV_until_it_is_removed)
 
 TEST(madvise_guard, goes_along_with_its_page_and_cuts_no_mapping)
 {
-	/* mm/madvise.c: guards stand in page tables; the mapping around them stays one, which mremap moves as a whole. */
+	/*
+	 * mm/madvise.c: guards stand in page tables; the mapping around them stays one, which mremap moves as a whole.
+	 */
 	addr_t map = map_anonymous(3, RW, MAP_PRIVATE), moved;
 
 	need(ADVICE_GUARD_REMOVE, map, "MADV_GUARD_INSTALL");

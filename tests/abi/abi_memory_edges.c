@@ -168,7 +168,9 @@ TEST(memory_edges, locked_pages_of_a_file_are_copied_when_they_may_be_written)
 
 TEST(memory_edges, protection_to_a_stacks_start_needs_a_stack)
 {
-	/* mprotect(2) PROT_GROWSDOWN, PROT_GROWSUP: EINVAL where the mapping does not grow, ENOMEM where there is none. */
+	/*
+	 * mprotect(2) PROT_GROWSDOWN, PROT_GROWSUP: EINVAL where the mapping does not grow, ENOMEM where there is none.
+	 */
 	addr_t map = map_anonymous(4, RW, MAP_PRIVATE);
 
 	unmap(map, 2);

@@ -136,7 +136,10 @@ TEST(placement, hint_of_a_low_address_is_no_null_pointer)
 
 TEST(placement, of_private_memory_of_whole_large_pages_is_aligned)
 {
-	/* Since 6.7: mm/huge_memory.c, thp_get_unmapped_area; whether large pages are on or not. Since 6.12 of such lengths only. */
+	/*
+	 * Since 6.7: mm/huge_memory.c, thp_get_unmapped_area; whether large pages are on or not. Since 6.12 of such
+	 * lengths only.
+	 */
 	addr_t page = placed(1, RW), one, three;
 
 	if (linux_release() < 6007)

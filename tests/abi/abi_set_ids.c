@@ -77,7 +77,9 @@ static mode_t mode_after_write(mode_t mode, gid_t gid)
 
 TEST(set_ids, write_by_another_user_takes_them_away)
 {
-	/* write(2): S_ISUID goes; S_ISGID goes where the group may execute, and where the writer is not of the group. */
+	/*
+	 * write(2): S_ISUID goes; S_ISGID goes where the group may execute, and where the writer is not of the group.
+	 */
 	if (!is_root())
 		SKIP("needs root");
 	EXPECT_EQ(mode_after_write(04666, THIRD_GROUP), 0666);
@@ -168,7 +170,10 @@ static int makes_a_file(void *arg)
 
 TEST(set_ids, new_file_is_of_a_set_gid_directorys_group_but_does_not_run_as_it)
 {
-	/* inode(7), open(2): S_ISGID of a directory; a file that its group may execute keeps no S_ISGID from a stranger. */
+	/*
+	 * inode(7), open(2): S_ISGID of a directory; a file that its group may execute keeps no S_ISGID from a
+	 * stranger.
+	 */
 	struct place p;
 
 	if (!is_root())

@@ -49,7 +49,9 @@ static int both_at_once(void *arg)
 	sigset_t set;
 
 	(void)arg;
-	/* Blocked when it comes, ignored when it is unblocked; and one that would end the process in the same moment. */
+	/*
+	 * Blocked when it comes, ignored when it is unblocked; and one that would end the process in the same moment.
+	 */
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGURG);

@@ -245,7 +245,10 @@ static int child_writes_as_somebody(void *arg)
 
 TEST(stat, writes_of_others_take_set_id_bits_away)
 {
-	/* write(2), inode(7): S_ISUID, and S_ISGID of what its group may execute. fchmod(2), fchown(2): EPERM, not the owner. */
+	/*
+	 * write(2), inode(7): S_ISUID, and S_ISGID of what its group may execute. fchmod(2), fchown(2): EPERM, not the
+	 * owner.
+	 */
 	int fds[3];
 
 	if (getuid() != 0)

@@ -180,7 +180,10 @@ TEST(vectored, flags_about_disks_change_nothing)
 
 TEST(vectored, flags_that_tmpfs_does_not_have_fail_EOPNOTSUPP)
 {
-	/* readv(2): an unknown flag is specified; RWF_NOWAIT, RWF_ATOMIC (0x40) and RWF_DONTCACHE (0x80) are not for tmpfs. */
+	/*
+	 * readv(2): an unknown flag is specified; RWF_NOWAIT, RWF_ATOMIC (0x40) and RWF_DONTCACHE (0x80) are not for
+	 * tmpfs.
+	 */
 	static const int flags[] = { RWF_NOWAIT, 0x40, 0x80, UNKNOWN, UNKNOWN | RWF_HIPRI, INT_MIN };
 	char byte = 'x';
 	struct iovec iov = over(&byte, 1);

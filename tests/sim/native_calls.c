@@ -192,7 +192,10 @@ TEST(native_calls, buffer_that_is_not_mapped_fails_EFAULT_without_a_signal)
 
 TEST(native_calls, transfer_that_reaches_the_end_of_a_mapping_is_partial)
 {
-	/* read(2), write(2) of a file: what was copied before the bad address counts; a stream's buffer is all or nothing. */
+	/*
+	 * read(2), write(2) of a file: what was copied before the bad address counts; a stream's buffer is all or
+	 * nothing.
+	 */
 	struct ksim_machine *m = native_boot();
 
 	ksim_as(bed_process(m, "p")) {

@@ -214,7 +214,10 @@ static void unprotect_or_grow(int signo, siginfo_t *info, void *context)
 
 TEST(native_faults, access_goes_on_after_a_handler_that_makes_it_legal)
 {
-	/* A write barrier by mprotect, and a file that grows. The handler needs stack, as on Linux it has that of the thread. */
+	/*
+	 * A write barrier by mprotect, and a file that grows. The handler needs stack, as on Linux it has that of the
+	 * thread.
+	 */
 	struct ksim_machine *m = native_boot();
 
 	ksim_as(bed_process(m, "p")) {
@@ -293,7 +296,10 @@ static int fault_and_jump(void *at)
 
 TEST(native_faults, handler_that_jumps_out_of_a_run_leaves_the_thread_acting)
 {
-	/* <ksim/process.h>: until ksim_leave(), or the end of a block around it. The process lives, and may be run again. */
+	/*
+	 * <ksim/process.h>: until ksim_leave(), or the end of a block around it. The process lives, and may be run
+	 * again.
+	 */
 	struct ksim_machine *m = native_boot();
 	struct ksim_process *p = bed_process(m, "p"), *outer = bed_process(m, "outer");
 	struct ksim_end end;
@@ -440,7 +446,10 @@ TEST(native_faults, longjmp_out_of_a_handler_leaves_the_signal_blocked_and_the_n
 
 TEST(native_faults, thread_with_an_alternate_stack_faults_on_its_own_one)
 {
-	/* sigaction(2): without SA_ONSTACK a handler has the stack of its thread. The alternate one is too small for it. */
+	/*
+	 * sigaction(2): without SA_ONSTACK a handler has the stack of its thread. The alternate one is too small for
+	 * it.
+	 */
 	static char small[16384];
 	const stack_t alternate = { .ss_sp = small, .ss_size = sizeof(small) };
 	struct ksim_machine *m = native_boot();

@@ -286,7 +286,10 @@ static int map_stripes(int fd, int n, char **lowest)
 
 TEST(native_limits, many_small_mappings_leave_the_program_its_own)
 {
-	/* Two processes together want more than the windows may have; what one is shown, the other loses, and gets back. */
+	/*
+	 * Two processes together want more than the windows may have; what one is shown, the other loses, and gets
+	 * back.
+	 */
 	struct ksim_machine *m = boot_for_many(4 << 20, 0);
 	struct ksim_process *who[2] = { bed_process(m, "a"), bed_process(m, "b") };
 	char *lowest[2] = { NULL, NULL };

@@ -488,7 +488,10 @@ static void crowd_run(struct ksim_process *p, char *map, unsigned before)
 
 TEST(native_memory, threads_that_touch_the_same_pages_at_once_get_the_same_pages)
 {
-	/* First touch, then copy-on-write after a fork: no store is lost to a page that another thread's fault replaced. */
+	/*
+	 * First touch, then copy-on-write after a fork: no store is lost to a page that another thread's fault
+	 * replaced.
+	 */
 	struct ksim_machine *m = native_boot();
 	struct ksim_process *p = bed_process(m, "p"), *child;
 	char *map = NULL;

@@ -812,7 +812,9 @@ static void ids(void)
 /* Every number that has a name, or might have one, where it makes the call fail in the same way everywhere. */
 static void names_of_files(void)
 {
-	/* What strace 6.1 has no names for is left out, as are flags that a kernel may refuse before it looks further. */
+	/*
+	 * What strace 6.1 has no names for is left out, as are flags that a kernel may refuse before it looks further.
+	 */
 	for (int bit = 0; bit < 32; bit++)
 		if (bit < 2 || bit > 4)
 			C(memfd_create, NULL, 1u << bit);

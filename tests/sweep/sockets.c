@@ -180,7 +180,9 @@ TEST(sweep_sockets, descriptors_are_passed_and_left_in_flight)
 	story_sweep(tell_of_pair, pass_files);
 }
 
-/* More pieces than fit on the kernel's stack, and more control data, of which Linux ignores what is not SOL_SOCKET's. */
+/*
+ * More pieces than fit on the kernel's stack, and more control data, of which Linux ignores what is not SOL_SOCKET's.
+ */
 static int pass_in_pieces(void *arg)
 {
 	enum { PIECES = 20, OTHER = 1200 };

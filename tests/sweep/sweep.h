@@ -294,7 +294,9 @@ static inline void story_sweep_kind(struct telling *telling, unsigned kind)
 		printf("# %s, commit on %s: %s\n", arch, commit, report.text);
 }
 
-/** story_sweep() on machines as configured, but for what differs from sweep to sweep; window_bytes 0: enough for most. */
+/**
+ * story_sweep() on machines as configured, but for what differs from sweep to sweep; window_bytes 0: enough for most.
+ */
 static inline void story_sweep_on(struct ksim_config config, int (*tell)(int (*act)(void *)), int (*act)(void *))
 {
 	static const enum ksim_arch arches[] = { KSIM_ARCH_X86_64, KSIM_ARCH_AARCH64 };

@@ -214,7 +214,9 @@ static void halfway_body(struct bed *b)
 	struct mm *first, *child, *hoard = space(b);
 	pthread_t thread;
 
-	/* A hoard of VMAs, freed before the fork: so the child's lies below its parent's and comes first in the list. */
+	/*
+	 * A hoard of VMAs, freed before the fork: so the child's lies below its parent's and comes first in the list.
+	 */
 	for (unsigned i = 0; i < 16; i++)
 		mapped(b, hoard, anon_at(BASE + 2 * i * PAGE_BYTES, 1));
 	plot_open(&h.plot, b, false);

@@ -59,7 +59,10 @@ char *bed_map_file(int fd, int npages, int prot, int kind);
 /** A file of so many pages, all there, in frames that follow each other; page i begins with 'a' + i. */
 int bed_file(int npages);
 
-/* ---- accesses that are made, whatever the compiler thinks of them; inline: valgrind gets a call before a fault wrong ---- */
+/*
+ * ---- accesses that are made, whatever the compiler thinks of them; inline: valgrind gets a call before a fault wrong
+ * ----
+ */
 
 static inline int bed_load(const char *at)
 {

@@ -171,7 +171,10 @@ static void soft_body(struct bed *b)
 {
 	char *at = bed_map(2, RW, MAP_PRIVATE);
 
-	/* What the TLB or a system call brought in is found by the first native access; the rest of it is shown with it. */
+	/*
+	 * What the TLB or a system call brought in is found by the first native access; the rest of it is shown with
+	 * it.
+	 */
 	ksim_store8(ksim_addr_of(at), 's');
 	EXPECT_EQ(bed_shown(b->p, at), 0);
 	ksim_store8(ksim_addr_of(at + PAGE), 't');

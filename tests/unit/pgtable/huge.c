@@ -62,7 +62,10 @@ static void unmap_small(struct huge_bed *h, ksim_addr addr)
 	frame_put_block(&h->b.bed.ctx, h->head);
 }
 
-/* Intel SDM 3A, table 4-18: bit 7 makes an entry of a page directory a 2 MiB page. Arm ARM D8.3.1: a block has bit 1 clear. */
+/*
+ * Intel SDM 3A, table 4-18: bit 7 makes an entry of a page directory a 2 MiB page. Arm ARM D8.3.1: a block has bit 1
+ * clear.
+ */
 TEST(pt_huge, entry_is_a_page_directory_entry_with_ps_or_a_block_descriptor)
 {
 	pfn_t pfn = { 0x12200 };

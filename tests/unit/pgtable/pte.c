@@ -80,7 +80,9 @@ TEST(pte, aarch64_bits_are_those_of_the_manual)
 	EXPECT_EQ(pte_aarch64.table_bits, 3 | BIT(59));
 }
 
-/* Arm ARM D8.5: hardware clears AP[2] of an entry with DBM at the first store; that is dirty without the software bit. */
+/*
+ * Arm ARM D8.5: hardware clears AP[2] of an entry with DBM at the first store; that is dirty without the software bit.
+ */
 TEST(pte, aarch64_entry_made_dirty_by_hardware_reads_as_dirty)
 {
 	pte_t pte = pte_make(&pte_aarch64, (pfn_t){ 7 }, PTE_READ | PTE_WRITE);
