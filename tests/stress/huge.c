@@ -432,15 +432,18 @@ static void map_anonymous(struct pool *p, uint64_t random)
 		strange(p, "munmap");
 }
 
-static void map_of_file(struct pool *p, uint64_t random)
+/* Each user has a word of his own in each page, for others may have it mapped, too. */
+static void map_of_file(struct user *u, uint64_t random)
 {
+	struct pool *p = u->pool;
+	const ksim_addr word = u->number * sizeof(uint64_t);
 	const int flags = random & 4 ? MAP_SHARED : MAP_PRIVATE;
 	ksim_addr at = ksim_mmap(0, 2 * BLOCK, RW, flags, p->fd, (off_t)(random % 2) * BLOCK);
 
 	if (!went_well(p, "mmap of a file", at != KSIM_MAP_FAILED))
 		return;
-	touch_page(p, at, random, false);
-	touch_page(p, at + BLOCK, random, false);
+	touch_page(p, at + word, random, false);
+	touch_page(p, at + BLOCK + word, random, false);
 	if (ksim_munmap(at, 2 * BLOCK) < 0)
 		strange(p, "munmap of a file");
 }
@@ -480,7 +483,7 @@ static int user_main(void *arg)
 			break;
 		case 3:
 		case 4:
-			map_of_file(p, x);
+			map_of_file(u, x);
 			break;
 		default:
 			change_file(p, x);
