@@ -131,9 +131,9 @@ struct object {
 	const struct object_ops *ops; /* c */
 	struct mutex lock;            /* RANK_OBJECT */
 	uint64_t size;                /* a  bytes; written under lock */
-	uint64_t seq;                 /* a  raised by every removal, after size is stored and before pages go, or move */
-	struct itree mappers;         /* o */
-	int64_t writers;              /* a  mappings that may write, or -1: none may ever be made */
+	uint64_t seq;         /* a  raised by every removal, after size is stored and before pages go, or move */
+	struct itree mappers; /* o */
+	int64_t writers;      /* a  mappings that may write, or -1: none may ever be made */
 };
 
 #define OBJECT_SIZE_MAX ((uint64_t)INT64_MAX)

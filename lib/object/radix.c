@@ -239,7 +239,7 @@ static void set_marks(struct leaf *leaf, uint64_t marked)
 	__atomic_store_n(&leaf->marked, marked, __ATOMIC_RELAXED);
 }
 
-static void set(struct radix *r, uint64_t index, pfn_t pfn, bool marked)
+static void radix_fill(struct radix *r, uint64_t index, pfn_t pfn, bool marked)
 {
 	struct leaf *leaf = find_leaf(r, index);
 	unsigned slot = index & SLOT_MASK;
@@ -259,12 +259,12 @@ static void set(struct radix *r, uint64_t index, pfn_t pfn, bool marked)
 
 void radix_set(struct radix *r, uint64_t index, pfn_t pfn)
 {
-	set(r, index, pfn, false);
+	radix_fill(r, index, pfn, false);
 }
 
 void radix_set_marked(struct radix *r, uint64_t index, pfn_t pfn)
 {
-	set(r, index, pfn, true);
+	radix_fill(r, index, pfn, true);
 }
 
 static void unmark(struct radix *r, struct leaf *leaf, unsigned slot)

@@ -164,6 +164,8 @@ static void store_slice(struct writer *w, unsigned page, bool remote)
 
 static void visit(struct writer *w, unsigned page, unsigned way)
 {
+	const unsigned store = way / 3;
+
 	if (sigsetjmp(recover, 1) != 0) { /* it was truncated away, with what was in it */
 		if (!may_go(page))
 			lost(w->field, "a fault", page, 0, 0);
@@ -171,11 +173,10 @@ static void visit(struct writer *w, unsigned page, unsigned way)
 		return;
 	}
 	look(w, page, way);
-	way /= 3;
-	if (way % 4 < 2)
-		store_word(w, page, way % 2 ? w->view->at : w->view->again);
+	if (store % 4 < 2)
+		store_word(w, page, store % 2 ? w->view->at : w->view->again);
 	else
-		store_slice(w, page, way % 2 || may_go(page)); /* by pwrite a file that ends before would grow */
+		store_slice(w, page, store % 2 || may_go(page)); /* by pwrite a file that ends before would grow */
 	__atomic_fetch_add(&w->field->stores, 1, __ATOMIC_RELAXED);
 }
 
