@@ -284,7 +284,8 @@ void rwlock_drain(struct rwlock *l)
 	for (unsigned i = 0; i < RWLOCK_LANES; i++)
 		spin_while(&l->lanes[i].readers, ~0u);
 	while (readers_of(l) != 0) {
-		__atomic_store_n(&l->draining, 1, __ATOMIC_SEQ_CST);
+		/* Not a store: an emulator may let one and the loads that follow pass each other. */
+		__atomic_exchange_n(&l->draining, 1, __ATOMIC_SEQ_CST);
 		if (readers_of(l) != 0)
 			sleep_while(&l->draining, 1);
 	}

@@ -84,7 +84,7 @@ int process_wait(struct ctx *ctx, struct process *parent, int pid, int options, 
 		.ended = true,
 		.no_hang = options & OPTION_NOHANG,
 	};
-	struct child_end child;
+	struct child_end child = { 0 };
 	int found = process_wait_for(ctx, parent, &query, &child);
 
 	if (found <= 0)

@@ -50,7 +50,7 @@ static int clone_thread(struct task *maker, uint32_t flags, const struct tids *t
 
 	if (err == 0)
 		err = acting_claim(p, TASK_ACTOR_OURS, &task);
-	if (err < 0)
+	if (err != 0)
 		return err;
 	acting_inherit(task);
 	put_tids(maker, task, flags, tids);
